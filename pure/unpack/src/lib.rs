@@ -1,0 +1,21 @@
+//! Container bytes in; members, structure facts and named troubles out.
+//!
+//! Each format is one file under `formats/` and one line in [`formats::REGISTRY`]. Nothing here
+//! does I/O: an object is a [`Source`], members go to a [`Members`] sink, and every loop over
+//! input spends from the scan's `Budget`.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+pub mod facts;
+pub mod source;
+
+pub use facts::{Facts, Section, Structure};
+pub use source::{ReadError, Source, SubSource};
