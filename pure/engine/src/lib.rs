@@ -1,1 +1,25 @@
-//! Placeholder
+//! Object bytes and a pack in, findings out.
+//!
+//! One pass over an object computes the digests that some signature of its size could need and
+//! searches for the literals of body signatures; what a literal finds is then checked in full.
+//! An object is read in windows, so that its size does not decide how much memory a scan takes.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+mod body;
+mod chain;
+mod digests;
+mod hashes;
+mod offsets;
+mod scanner;
+mod window;
+
+pub use scanner::{Examined, Hit, Object, Options, Scanner};

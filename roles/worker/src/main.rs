@@ -1,2 +1,79 @@
-//! Placeholder.
-fn main() {}
+//! The worker's process: enters the jail, proves it, then serves.
+//!
+//! It is started by `candor` with its socket as descriptor 0, the rule pack as descriptor 1 and
+//! its diagnostics as descriptor 2, and refuses to run in any other way.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+use kernel::channel::Channel;
+use kernel::file::FileKind;
+use kernel::map::Map;
+use proto::{Encode, JailReport, Reply};
+use worker::jail::{self, Mode};
+
+/// What a panic ends with, as in any Rust program.
+const PANIC_STATUS: u8 = 101;
+
+fn main() -> ExitCode {
+    let Some((mode, data_bytes_max)) = arguments() else {
+        return by_hand();
+    };
+    let Ok(channel) = Channel::from_stdin() else {
+        return by_hand();
+    };
+    end_at_a_panic();
+    match prepare(mode, data_bytes_max) {
+        Ok((pack, report)) => worker::serve(channel, pack, report),
+        Err(why) => {
+            eprintln!("{why}");
+            // If nobody hears it, the end of the socket says enough.
+            let _ = channel.send(&Reply::Refused(why).to_message(), &[]);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Maps the pack, which is the last file that is opened, and locks the door.
+fn prepare(mode: Mode, data_bytes_max: u64) -> Result<(Option<Map>, JailReport), String> {
+    let pack = pack().map_err(|error| format!("the rule pack can't be mapped: {error}"))?;
+    let mut report = kernel::jail::enter(&jail::settings(mode, data_bytes_max))
+        .map_err(|error| error.to_string())?;
+    report.probes = kernel::jail::self_test();
+    Ok((pack, report))
+}
+
+/// The pack, where descriptor 1 is a file.
+fn pack() -> io::Result<Option<Map>> {
+    let stdout = io::stdout();
+    if kernel::file::stat(stdout.as_fd())?.kind != FileKind::Regular {
+        return Ok(None);
+    }
+    Map::read_only(stdout.as_fd()).map(Some)
+}
+
+fn arguments() -> Option<(Mode, u64)> {
+    let mut arguments = std::env::args().skip(1);
+    let mode = Mode::from_name(&arguments.next()?)?;
+    let data_bytes_max = arguments.next()?.parse().ok()?;
+    arguments.next().is_none().then_some((mode, data_bytes_max))
+}
+
+fn by_hand() -> ExitCode {
+    eprintln!("candor-worker is started by candor and does nothing by hand; try: candor scan PATH");
+    ExitCode::from(2)
+}
+
+/// A panic is one line and the end. Nothing is unwound: what was being parsed is hostile.
+fn end_at_a_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic
+            .location()
+            .map(|place| format!(" at {}:{}", place.file(), place.line()))
+            .unwrap_or_default();
+        let message = panic.payload_as_str().unwrap_or("no message");
+        eprintln!("panicked{place}: {message}");
+        kernel::process::end(PANIC_STATUS);
+    }));
+}

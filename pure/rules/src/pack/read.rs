@@ -1,0 +1,325 @@
+//! Reads a pack in place.
+
+use super::{
+    BODY_BYTES, DROPPED_BYTES, EntrySize, HEADER_BYTES, HashTable, MAGIC, PART_BYTES, RULE_BYTES,
+    RULE_TEXT_IS_SUFFIX, SECTION_RECORD_BYTES, SearchTable, SectionId, VERSION, le_u16, le_u32,
+    le_u64, record,
+};
+use crate::body::{Gap, Program};
+use crate::hash::{Digest, SIZE_ANY, to_hex};
+use crate::{Anchor, Kind, Offset};
+
+/// A rule's number in its pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleId(pub u32);
+
+/// Why a file can't be used as a pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PackError {
+    /// It is not a pack.
+    NotAPack,
+    /// It was written for another version.
+    OtherVersion(u32),
+    /// It is shorter than it says.
+    Truncated,
+    /// Its tables do not fit together; which.
+    Damaged(&'static str),
+}
+
+impl std::fmt::Display for PackError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotAPack => write!(f, "it is not a rule pack"),
+            Self::OtherVersion(version) => write!(
+                f,
+                "it is a rule pack of format {version}, and this program reads format {VERSION}: \
+                 build it again with `candor rules build`"
+            ),
+            Self::Truncated => write!(f, "it is a rule pack that was cut short"),
+            Self::Damaged(what) => write!(f, "it is a damaged rule pack ({what})"),
+        }
+    }
+}
+
+impl std::error::Error for PackError {}
+
+/// A pack, read in place. Opening it costs the same however many rules it has.
+#[derive(Debug)]
+pub struct Pack<'a> {
+    sections: [&'a [u8]; SectionId::COUNT],
+    hash_tables: Vec<HashTable<'a>>,
+    search_tables: Vec<SearchTable<'a>>,
+}
+
+/// A rule as it lies in the pack.
+#[derive(Clone, Copy, Debug)]
+pub struct RuleRecord<'a> {
+    /// The signature's name.
+    pub name: &'a [u8],
+    /// Its kind.
+    pub kind: Kind,
+    /// The source's number.
+    pub source: u16,
+    /// The line there, from 1.
+    pub line: u32,
+    text_offset: u32,
+    flags: u8,
+}
+
+/// A body rule as it lies in the pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyRule {
+    /// Its rule.
+    pub rule: RuleId,
+    /// ClamAV's target type.
+    pub target: u8,
+    /// Where it may begin.
+    pub offset: Offset,
+    /// Its first part's number.
+    pub first_part: u32,
+    /// How many parts it has.
+    pub parts: u32,
+}
+
+/// A part as it lies in the pack.
+#[derive(Clone, Copy, Debug)]
+pub struct PartRecord<'a> {
+    /// The number of its body rule.
+    pub body: u32,
+    /// How far from the part before.
+    pub gap: Gap,
+    /// Its program.
+    pub program: Program<'a>,
+}
+
+impl<'a> Pack<'a> {
+    /// Checks the frame and the tables' bounds.
+    pub fn open(bytes: &'a [u8]) -> Result<Self, PackError> {
+        if bytes.get(..MAGIC.len()) != Some(MAGIC) {
+            return Err(PackError::NotAPack);
+        }
+        let version = le_u32(bytes, 8).ok_or(PackError::Truncated)?;
+        if version != VERSION {
+            return Err(PackError::OtherVersion(version));
+        }
+        let length = le_u64(bytes, 16).ok_or(PackError::Truncated)?;
+        if length > bytes.len() as u64 {
+            return Err(PackError::Truncated);
+        }
+        let sections = read_sections(bytes)?;
+        let mut pack = Self {
+            sections,
+            hash_tables: Vec::new(),
+            search_tables: Vec::new(),
+        };
+        pack.hash_tables = HashTable::read_all(pack.section(SectionId::Hashes))
+            .ok_or(PackError::Damaged("hash tables"))?;
+        pack.search_tables = SearchTable::read_all(pack.section(SectionId::Search))
+            .ok_or(PackError::Damaged("search tables"))?;
+        Ok(pack)
+    }
+
+    /// The hash tables.
+    #[must_use]
+    pub fn hash_tables(&self) -> &[HashTable<'a>] {
+        &self.hash_tables
+    }
+
+    /// The search tables.
+    #[must_use]
+    pub fn search_tables(&self) -> &[SearchTable<'a>] {
+        &self.search_tables
+    }
+
+    /// How many signatures can fire.
+    #[must_use]
+    pub fn signatures(&self) -> u64 {
+        le_u64(self.section(SectionId::Info), 0).unwrap_or(0)
+    }
+
+    /// How many lines were dropped as wrong.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        le_u64(self.section(SectionId::Info), 8).unwrap_or(0)
+    }
+
+    /// The most bytes that one part can cover.
+    #[must_use]
+    pub fn part_bytes_max(&self) -> u32 {
+        le_u32(self.section(SectionId::Info), 16).unwrap_or(0)
+    }
+
+    /// How many rules there are, signatures and allowed files.
+    #[must_use]
+    pub fn rule_count(&self) -> u32 {
+        count(self.section(SectionId::Rules), RULE_BYTES)
+    }
+
+    /// The rule with this number.
+    #[must_use]
+    pub fn rule(&self, id: RuleId) -> Option<RuleRecord<'a>> {
+        let fields = record(self.section(SectionId::Rules), id.0, RULE_BYTES)?;
+        Some(RuleRecord {
+            name: short_text(self.section(SectionId::Names), le_u32(fields, 0)?)?,
+            text_offset: le_u32(fields, 4)?,
+            line: le_u32(fields, 8)?,
+            source: le_u16(fields, 12)?,
+            kind: Kind::from_code(*fields.get(14)?)?,
+            flags: *fields.get(15)?,
+        })
+    }
+
+    /// The label of the source with this number.
+    #[must_use]
+    pub fn source_label(&self, source: u16) -> Option<&'a [u8]> {
+        let fields = record(self.section(SectionId::Sources), u32::from(source), 4)?;
+        self.text(le_u32(fields, 0)?)
+    }
+
+    /// The rule's own text: its line, without the line's end.
+    #[must_use]
+    pub fn rule_text(&self, id: RuleId) -> Option<Vec<u8>> {
+        let rule = self.rule(id)?;
+        let text = self.text(rule.text_offset)?;
+        if rule.flags & RULE_TEXT_IS_SUFFIX == 0 {
+            return Some(text.to_vec());
+        }
+        let (digest, size) = self
+            .hash_tables
+            .iter()
+            .find_map(|table| table.entry_of(id))?;
+        Some(hash_line(&rule, &digest, size, text))
+    }
+
+    /// The text of a hash rule whose entry was just found, without looking for the entry again.
+    #[must_use]
+    pub fn hash_rule_text(&self, id: RuleId, digest: &Digest, size: EntrySize) -> Option<Vec<u8>> {
+        let rule = self.rule(id)?;
+        let text = self.text(rule.text_offset)?;
+        if rule.flags & RULE_TEXT_IS_SUFFIX == 0 {
+            return Some(text.to_vec());
+        }
+        Some(hash_line(&rule, digest, size.0, text))
+    }
+
+    /// The body rule with this number.
+    #[must_use]
+    pub fn body(&self, index: u32) -> Option<BodyRule> {
+        let fields = record(self.section(SectionId::Bodies), index, BODY_BYTES)?;
+        let offset = Offset {
+            anchor: Anchor::from_code(*fields.get(5)?)?,
+            section: le_u16(fields, 6)?,
+            distance: le_u64(fields, 8)?.cast_signed(),
+            shift: le_u32(fields, 16)?,
+        };
+        Some(BodyRule {
+            rule: RuleId(le_u32(fields, 0)?),
+            target: *fields.get(4)?,
+            offset,
+            first_part: le_u32(fields, 20)?,
+            parts: le_u32(fields, 24)?,
+        })
+    }
+
+    /// The part with this number.
+    #[must_use]
+    pub fn part(&self, index: u32) -> Option<PartRecord<'a>> {
+        let fields = record(self.section(SectionId::Parts), index, PART_BYTES)?;
+        let start = usize::try_from(le_u32(fields, 12)?).ok()?;
+        let length = usize::try_from(le_u32(fields, 16)?).ok()?;
+        let program = self
+            .section(SectionId::Programs)
+            .get(start..start.checked_add(length)?)?;
+        Some(PartRecord {
+            body: le_u32(fields, 0)?,
+            gap: Gap {
+                min: le_u32(fields, 4)?,
+                max: le_u32(fields, 8)?,
+            },
+            program: Program::new(program)?,
+        })
+    }
+
+    pub(crate) fn report_bytes(&self) -> &'a [u8] {
+        self.section(SectionId::Report)
+    }
+
+    /// Each dropped line that was kept: source, line, reason.
+    pub(crate) fn dropped_lines(&self) -> impl Iterator<Item = (u16, u32, &'a [u8])> {
+        let table = self.section(SectionId::Dropped);
+        (0..count(table, DROPPED_BYTES)).filter_map(move |index| {
+            let fields = record(table, index, DROPPED_BYTES)?;
+            Some((
+                le_u16(fields, 0)?,
+                le_u32(fields, 4)?,
+                self.text(le_u32(fields, 8)?)?,
+            ))
+        })
+    }
+
+    fn text(&self, offset: u32) -> Option<&'a [u8]> {
+        let texts = self.section(SectionId::Texts);
+        let start = usize::try_from(offset).ok()?;
+        let length = usize::try_from(le_u32(texts, start)?).ok()?;
+        let start = start.checked_add(4)?;
+        texts.get(start..start.checked_add(length)?)
+    }
+
+    fn section(&self, id: SectionId) -> &'a [u8] {
+        let index = (id as usize).wrapping_sub(1);
+        self.sections.get(index).copied().unwrap_or_default()
+    }
+}
+
+/// A hash rule's line, written as its kind is written.
+fn hash_line(rule: &RuleRecord<'_>, digest: &Digest, size_bytes: u32, suffix: &[u8]) -> Vec<u8> {
+    let hash = to_hex(digest.as_bytes());
+    let size = if size_bytes == SIZE_ANY {
+        "*".to_string()
+    } else {
+        size_bytes.to_string()
+    };
+    let section = matches!(rule.kind, Kind::Mdb | Kind::Msb | Kind::Mdu | Kind::Msu);
+    let (first, second) = if section { (size, hash) } else { (hash, size) };
+    [
+        first.as_bytes(),
+        b":",
+        second.as_bytes(),
+        b":",
+        rule.name,
+        suffix,
+    ]
+    .concat()
+}
+
+fn read_sections(bytes: &[u8]) -> Result<[&[u8]; SectionId::COUNT], PackError> {
+    const WRONG: PackError = PackError::Damaged("section table");
+    if le_u32(bytes, 12).map(usize::try_from) != Some(Ok(SectionId::COUNT)) {
+        return Err(WRONG);
+    }
+    let table = bytes.get(HEADER_BYTES..).ok_or(PackError::Truncated)?;
+    let mut sections: [&[u8]; SectionId::COUNT] = Default::default();
+    for (index, section) in (0u32..).zip(sections.iter_mut()) {
+        let fields = record(table, index, SECTION_RECORD_BYTES).ok_or(PackError::Truncated)?;
+        if le_u32(fields, 0) != index.checked_add(1) {
+            return Err(WRONG);
+        }
+        let bound = |at| le_u64(fields, at).and_then(|value| usize::try_from(value).ok());
+        let (start, length) = bound(8).zip(bound(16)).ok_or(WRONG)?;
+        let end = start.checked_add(length).ok_or(WRONG)?;
+        *section = bytes.get(start..end).ok_or(PackError::Truncated)?;
+    }
+    Ok(sections)
+}
+
+fn short_text(arena: &[u8], offset: u32) -> Option<&[u8]> {
+    let start = usize::try_from(offset).ok()?;
+    let length = usize::from(le_u16(arena, start)?);
+    let start = start.checked_add(2)?;
+    arena.get(start..start.checked_add(length)?)
+}
+
+fn count(table: &[u8], size_bytes: usize) -> u32 {
+    let count = table.len().checked_div(size_bytes).unwrap_or(0);
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,382 @@
+//! One file, and everything inside it, against the pack.
+
+use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use engine::{Examined, Object, Options, Scanner};
+use kernel::file::FileStat;
+use proto::{Budget, Detail, FINDINGS_MAX, Finding, Limits, Reason, RuleRef, ScanOptions, Verdict};
+use rules::{Pack, RuleId};
+use unpack::identify::UnpackFn;
+use unpack::{
+    Content, Facts, Flow, Format, Member, Members, ReadError, Role, Source, SubSource, Trouble,
+    identify,
+};
+
+use crate::file_source::FileSource;
+
+/// Files up to this size are read once, whole.
+const WHOLE_BYTES_MAX: u64 = 4 << 20;
+/// A scan calls itself for each container inside a container: no limit makes it go deeper.
+const DEPTH_MAX: u64 = 64;
+/// What is kept of a member's name.
+const NAME_BYTES_MAX: usize = 1024;
+
+/// What a worker keeps from one file to the next.
+pub struct ScanBuffers<'p> {
+    pack: &'p Pack<'p>,
+    scanner: Scanner<'p>,
+    whole: Vec<u8>,
+}
+
+impl<'p> ScanBuffers<'p> {
+    /// Buffers for scans with this pack.
+    #[must_use]
+    pub fn new(pack: &'p Pack<'p>) -> Self {
+        Self {
+            pack,
+            scanner: Scanner::new(pack),
+            whole: Vec::new(),
+        }
+    }
+}
+
+/// A file to scan.
+#[derive(Clone, Copy)]
+pub struct FileToScan<'a> {
+    /// The open file.
+    pub file: &'a OwnedFd,
+    /// What to look for, and how far to go.
+    pub options: &'a ScanOptions,
+}
+
+/// Scans a file; whatever happens to it is in the verdict.
+#[must_use]
+pub fn scan_file(buffers: &mut ScanBuffers<'_>, wanted: FileToScan<'_>) -> Verdict {
+    let started = Instant::now();
+    let mut verdict = Verdict::default();
+    match kernel::file::stat(wanted.file) {
+        Err(error) => verdict.read_error = Some(error.to_string()),
+        Ok(before) => {
+            verdict = scan_opened(buffers, wanted, &before);
+            let after = kernel::file::stat(wanted.file).ok();
+            if after.is_none_or(|after| has_changed(&before, &after)) {
+                verdict.note(Detail {
+                    reason: Reason::ChangedWhileRead,
+                    member: Vec::new(),
+                    text: "the file changed while it was read".to_string(),
+                });
+            }
+        }
+    }
+    if wanted.options.starter && verdict.findings.is_empty() {
+        verdict.note(Detail {
+            reason: Reason::StarterSignaturesOnly,
+            member: Vec::new(),
+            text: "only the starter signatures were there to look with".to_string(),
+        });
+    }
+    verdict.elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    verdict
+}
+
+fn scan_opened(buffers: &mut ScanBuffers<'_>, wanted: FileToScan<'_>, stat: &FileStat) -> Verdict {
+    let limits = Limits {
+        depth_max: wanted.options.limits.depth_max.min(DEPTH_MAX),
+        ..wanted.options.limits
+    };
+    let mut budget = Budget::new(limits, clock_ms);
+    let file = FileSource {
+        file: wanted.file,
+        size_bytes: stat.size_bytes,
+    };
+    let mut whole = std::mem::take(&mut buffers.whole);
+    let mut scan = FileScan {
+        pack: buffers.pack,
+        scanner: &mut buffers.scanner,
+        options: Options {
+            pua: wanted.options.pua,
+            sha256: wanted.options.sha256,
+            all_matches: wanted.options.all_matches,
+        },
+        verdict: Verdict {
+            size_bytes: stat.size_bytes,
+            ..Verdict::default()
+        },
+        path: Vec::new(),
+    };
+    if stat.size_bytes <= WHOLE_BYTES_MAX.min(limits.memory_bytes_max) {
+        whole.resize(usize::try_from(stat.size_bytes).unwrap_or(0), 0);
+        match file.read_at(0, &mut whole) {
+            Ok(_) => scan.object(&whole, &mut budget),
+            Err(error) => scan.read_error(&error),
+        }
+    } else {
+        scan.object(&file, &mut budget);
+    }
+    let mut verdict = scan.verdict;
+    verdict.objects = budget.objects();
+    buffers.whole = whole;
+    verdict
+}
+
+fn has_changed(before: &FileStat, after: &FileStat) -> bool {
+    (before.size_bytes, before.mtime_ns, before.ctime_ns)
+        != (after.size_bytes, after.mtime_ns, after.ctime_ns)
+}
+
+/// Milliseconds since the worker's first scan.
+fn clock_ms() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let elapsed = START.get_or_init(Instant::now).elapsed().as_millis();
+    u64::try_from(elapsed).unwrap_or(u64::MAX)
+}
+
+/// A scan under way.
+struct FileScan<'s, 'p> {
+    pack: &'p Pack<'p>,
+    scanner: &'s mut Scanner<'p>,
+    options: Options,
+    verdict: Verdict,
+    /// The names that lead to the object at hand.
+    path: Vec<Vec<u8>>,
+}
+
+impl FileScan<'_, '_> {
+    /// Looks at an object and at everything inside it.
+    fn object(&mut self, source: &dyn Source, budget: &mut Budget) {
+        if let Err(reason) = budget.spend_object() {
+            self.note(reason, "there are more objects than the limit allows");
+            return;
+        }
+        let format = match identify(source) {
+            Ok(format) => format,
+            Err(error) => {
+                self.read_error(&error);
+                return;
+            }
+        };
+        if self.path.is_empty() {
+            self.verdict.kind = format.name.to_string();
+        }
+        let (facts, troubles) = match format.role {
+            Role::Executable(facts) => facts(source),
+            _ => (None, Vec::new()),
+        };
+        let examined = self.examine(source, facts.as_ref(), budget);
+        if examined.allowed {
+            return;
+        }
+        // An executable that is not built as the books say is still wholly looked at, byte by
+        // byte; what its parser missed decides only which positions some signatures can name.
+        drop(troubles);
+        self.inside(source, format, facts.as_ref(), budget);
+    }
+
+    fn examine(
+        &mut self,
+        source: &dyn Source,
+        facts: Option<&Facts>,
+        budget: &mut Budget,
+    ) -> Examined {
+        let size_bytes = source.size_bytes();
+        let look_bytes = size_bytes.min(budget.bytes_left());
+        if budget.spend_bytes(look_bytes).is_err() || look_bytes < size_bytes {
+            self.note(
+                Reason::LimitBytes,
+                "there are more bytes than the limit allows",
+            );
+        }
+        let object = Object {
+            source,
+            look_bytes,
+            facts,
+        };
+        let options = Options {
+            sha256: self.options.sha256 && self.path.is_empty(),
+            ..self.options
+        };
+        let examined = self.scanner.examine(&object, options, budget);
+        if self.path.is_empty() {
+            self.verdict.sha256 = examined.sha256;
+        }
+        if let Some(error) = &examined.read_error {
+            self.read_error(error);
+        }
+        if let Some(reason) = examined.limit {
+            self.note(
+                reason,
+                "looking for signatures takes more than the limit allows",
+            );
+        }
+        for hit in &examined.hits {
+            if self.verdict.findings.len() >= FINDINGS_MAX {
+                break;
+            }
+            let rule = rule_ref(self.pack, hit.rule, hit.text_sha256);
+            self.verdict.findings.push(Finding {
+                name: rule_name(self.pack, hit.rule),
+                rule,
+                member: self.path.clone(),
+                matches: hit.matches.clone(),
+            });
+        }
+        examined
+    }
+
+    /// Goes into a container, or into what lies behind an executable.
+    fn inside(
+        &mut self,
+        source: &dyn Source,
+        format: &'static Format,
+        facts: Option<&Facts>,
+        budget: &mut Budget,
+    ) {
+        match format.role {
+            Role::Container(unpack) => self.container(source, unpack, budget),
+            Role::Unsupported => {
+                let text = format!("{} content is not unpacked yet", format.name);
+                self.note(Reason::Unsupported, &text);
+            }
+            Role::Executable(_) => {
+                if let Some(start) = facts.and_then(|facts| facts.overlay_offset) {
+                    self.overlay(source, start, budget);
+                }
+            }
+            Role::Leaf => {}
+        }
+    }
+
+    fn container(&mut self, source: &dyn Source, unpack: UnpackFn, budget: &mut Budget) {
+        if let Err(reason) = budget.enter() {
+            self.note(reason, "containers are nested deeper than the limit allows");
+            return;
+        }
+        let mut nested = Nested {
+            scan: self,
+            container: source,
+        };
+        let troubles = unpack(source, budget, &mut nested);
+        budget.leave();
+        troubles
+            .into_iter()
+            .for_each(|trouble| self.trouble(trouble));
+    }
+
+    /// Bytes behind an executable are a member of their own where they are a container: the
+    /// archive of a self-extracting file.
+    fn overlay(&mut self, source: &dyn Source, start: u64, budget: &mut Budget) {
+        let overlay = SubSource::new(source, start, u64::MAX);
+        let is_container = identify(&overlay)
+            .is_ok_and(|format| matches!(format.role, Role::Container(_) | Role::Unsupported));
+        if is_container {
+            let member = Member {
+                name: b"(overlay)",
+                content: Content::Range {
+                    offset: start,
+                    size_bytes: overlay.size_bytes(),
+                },
+            };
+            if let Err(reason) = budget.enter() {
+                self.note(reason, "containers are nested deeper than the limit allows");
+                return;
+            }
+            let _ = Nested {
+                scan: self,
+                container: source,
+            }
+            .member(member, budget);
+            budget.leave();
+        }
+    }
+
+    fn trouble(&mut self, trouble: Trouble) {
+        let mut member = self.path.clone();
+        member.extend(trouble.member.map(|name| short_name(&name)));
+        let detail = Detail {
+            reason: trouble.reason,
+            member,
+            text: trouble.text,
+        };
+        self.verdict.note(detail);
+    }
+
+    fn note(&mut self, reason: Reason, text: &str) {
+        let detail = Detail {
+            reason,
+            member: self.path.clone(),
+            text: text.to_string(),
+        };
+        self.verdict.note(detail);
+    }
+
+    fn read_error(&mut self, error: &ReadError) {
+        match error {
+            ReadError::Shrank => {
+                self.note(
+                    Reason::ChangedWhileRead,
+                    "the file became shorter while it was read",
+                );
+            }
+            ReadError::System(words) => self.verdict.read_error = Some(words.clone()),
+        }
+    }
+}
+
+/// Takes the members of one container.
+struct Nested<'n, 's, 'p> {
+    scan: &'n mut FileScan<'s, 'p>,
+    container: &'n dyn Source,
+}
+
+impl Members for Nested<'_, '_, '_> {
+    fn member(&mut self, member: Member<'_>, budget: &mut Budget) -> Flow {
+        if let Err(reason) = budget.check_time() {
+            self.scan
+                .note(reason, "unpacking takes longer than the limit allows");
+            return Flow::Stop;
+        }
+        self.scan.path.push(short_name(member.name));
+        match member.content {
+            Content::Bytes(bytes) => self.scan.object(&bytes, budget),
+            Content::Range { offset, size_bytes } => {
+                let part = SubSource::new(self.container, offset, size_bytes);
+                self.scan.object(&part, budget);
+            }
+        }
+        self.scan.path.pop();
+        let spent = |reason| self.scan.verdict.incomplete.contains(reason);
+        let is_over = [
+            Reason::LimitObjects,
+            Reason::LimitBytes,
+            Reason::LimitTime,
+            Reason::LimitWork,
+        ]
+        .into_iter()
+        .any(spent);
+        if is_over { Flow::Stop } else { Flow::Continue }
+    }
+}
+
+fn short_name(name: &[u8]) -> Vec<u8> {
+    name.get(..NAME_BYTES_MAX).unwrap_or(name).to_vec()
+}
+
+fn rule_name(pack: &Pack<'_>, id: RuleId) -> String {
+    let name = pack.rule(id).map(|rule| rule.name).unwrap_or_default();
+    String::from_utf8_lossy(name).into_owned()
+}
+
+fn rule_ref(pack: &Pack<'_>, id: RuleId, sha256: [u8; 32]) -> RuleRef {
+    let Some(rule) = pack.rule(id) else {
+        return RuleRef::default();
+    };
+    let label = pack.source_label(rule.source).unwrap_or_default();
+    RuleRef {
+        kind: rule.kind.as_str().to_string(),
+        source: String::from_utf8_lossy(label).into_owned(),
+        line: rule.line,
+        sha256,
+    }
+}

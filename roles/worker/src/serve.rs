@@ -1,0 +1,159 @@
+//! Takes requests, one after another, until the pool hangs up.
+
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+
+use kernel::channel::Channel;
+use kernel::map::Map;
+use proto::{
+    Decode, Encode, JailReport, MESSAGE_BYTES_MAX, PackSummary, PendingKind, Reply, Request,
+    ScanItem, ScanOptions,
+};
+use rules::{Pack, SourceRow, describe_sources};
+
+use crate::answer;
+use crate::compile::Compilation;
+use crate::scan::{FileToScan, ScanBuffers, scan_file};
+
+/// Rows of the list of what is not compiled yet; the rest is in `candor rules show`.
+const PENDING_ROWS_MAX: usize = 256;
+
+/// Serves until the other side closes the channel.
+#[must_use]
+pub fn serve(channel: Channel, pack: Option<Map>, jail: JailReport) -> ExitCode {
+    match run(&channel, pack.as_deref(), jail) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            // If nobody hears it, the end of the channel says enough.
+            let _ = channel.send(&Reply::Refused(why).to_message(), &[]);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(channel: &Channel, pack_bytes: Option<&[u8]>, jail: JailReport) -> Result<(), String> {
+    let pack = match pack_bytes {
+        Some(bytes) => Some(Pack::open(bytes).map_err(|error| error.to_string())?),
+        None => None,
+    };
+    let ready = Reply::Ready {
+        jail,
+        pack: pack.as_ref().map(summary),
+    };
+    send(channel, &ready)?;
+    let mut buffers = pack.as_ref().map(ScanBuffers::new);
+    let mut compilation = Compilation::default();
+    let mut message = vec![0u8; MESSAGE_BYTES_MAX];
+    while let Some(received) = channel
+        .receive(&mut message)
+        .map_err(|error| format!("no request can be read: {error}"))?
+    {
+        let request = Request::from_message(received.bytes).map_err(|error| error.to_string())?;
+        let files = received.files;
+        match request {
+            Request::Scan { options, items } => {
+                let buffers = buffers.as_mut().ok_or("a scan needs a rule pack")?;
+                scan_batch(channel, buffers, (options, items), files)?;
+            }
+            Request::CompileSources(sources) => compilation.add_sources(sources, files)?,
+            Request::CompileInto => {
+                let output = files
+                    .into_iter()
+                    .next()
+                    .ok_or("a compilation needs an output")?;
+                let done = std::mem::take(&mut compilation).finish(&output);
+                let reply = done.unwrap_or_else(Reply::CompileFailed);
+                send(channel, &reply)?;
+            }
+            Request::Describe(question) => {
+                let pack = pack.as_ref().ok_or("a question needs a rule pack")?;
+                answer::answer(pack, &question, &mut |reply| send(channel, &reply))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn scan_batch(
+    channel: &Channel,
+    buffers: &mut ScanBuffers<'_>,
+    (options, items): (ScanOptions, Vec<ScanItem>),
+    files: Vec<OwnedFd>,
+) -> Result<(), String> {
+    if items.len() != files.len() {
+        return Err("a batch came with too many or too few files".to_string());
+    }
+    for (item, file) in items.into_iter().zip(files) {
+        let mut verdict = scan_file(
+            buffers,
+            FileToScan {
+                file: &file,
+                options: &options,
+            },
+        );
+        let mut reply = Reply::Verdict {
+            ticket: item.ticket,
+            verdict: verdict.clone(),
+        }
+        .to_message();
+        while reply.len() > MESSAGE_BYTES_MAX {
+            // Names inside containers may be long; findings are the last thing to go.
+            let half = |count: usize| count / 2;
+            verdict.details.truncate(half(verdict.details.len()));
+            if verdict.details.is_empty() {
+                verdict
+                    .findings
+                    .truncate(half(verdict.findings.len()).max(1));
+            }
+            reply = Reply::Verdict {
+                ticket: item.ticket,
+                verdict: verdict.clone(),
+            }
+            .to_message();
+        }
+        channel
+            .send(&reply, &[])
+            .map_err(|error| format!("no answer can be sent: {error}"))?;
+    }
+    Ok(())
+}
+
+/// What a scan says of its pack.
+pub(crate) fn summary(pack: &Pack<'_>) -> PackSummary {
+    let mut pending = Vec::new();
+    for row in describe_sources(pack) {
+        let source = row.label.clone();
+        pending.extend(row.pending.into_iter().map(|row| PendingKind {
+            source: source.clone(),
+            count: row.lines,
+            why: row.why,
+        }));
+    }
+    if pending.len() > PENDING_ROWS_MAX {
+        let rest = pending.split_off(PENDING_ROWS_MAX.saturating_sub(1));
+        pending.push(PendingKind {
+            source: format!("{} other sources", rest.len()),
+            count: rest
+                .iter()
+                .map(|row| row.count)
+                .fold(0, u64::saturating_add),
+            why: "see `candor rules show`".to_string(),
+        });
+    }
+    PackSummary {
+        signatures: pack.signatures(),
+        pending,
+        dropped: pack.dropped(),
+    }
+}
+
+/// Lines of a row's lists, for tables.
+pub(crate) fn totals(row: &SourceRow) -> [u64; 3] {
+    [&row.pending, &row.left_out, &row.dropped].map(|rows| SourceRow::total(rows))
+}
+
+fn send(channel: &Channel, reply: &Reply) -> Result<(), String> {
+    channel
+        .send(&reply.to_message(), &[])
+        .map_err(|error| format!("no answer can be sent: {error}"))
+}

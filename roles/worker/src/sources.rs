@@ -1,0 +1,236 @@
+//! The sources of a compilation, and what is inside their containers.
+
+use proto::{Budget, Limits, Unlimited};
+use rules::SourceKind;
+use rules::cvd::{self, SignatureState};
+use sha2::{Digest as _, Sha256};
+use std::os::fd::OwnedFd;
+use unpack::{Content, Flow, Member, Members, Role, Source, SubSource, identify};
+
+use crate::file_source::FileSource;
+
+/// No source file is longer.
+const SOURCE_BYTES_MAX: u64 = 2 << 30;
+/// Files above this size are kept open and read when their turn comes.
+const HELD_BYTES_MIN: u64 = 16 << 20;
+/// Files kept open at the same time.
+const HELD_FILES_MAX: usize = 128;
+
+/// One source: a signature file, or a member of a container.
+pub(crate) struct SourceText {
+    pub(crate) label: String,
+    pub(crate) sha256: [u8; 32],
+    text: Text,
+}
+
+enum Text {
+    Read(Vec<u8>),
+    Held(OwnedFd),
+    Unusable(String),
+}
+
+/// What a container says of itself.
+pub(crate) struct ContainerNote {
+    pub(crate) label: String,
+    pub(crate) note: String,
+}
+
+/// Everything that was handed over.
+#[derive(Default)]
+pub(crate) struct Sources {
+    pub(crate) texts: Vec<SourceText>,
+    pub(crate) containers: Vec<ContainerNote>,
+    held: usize,
+}
+
+impl SourceText {
+    /// Its bytes, or why there are none.
+    pub(crate) fn read(&self) -> Result<std::borrow::Cow<'_, [u8]>, String> {
+        match &self.text {
+            Text::Read(bytes) => Ok(bytes.into()),
+            Text::Held(file) => read_whole(file).map(Into::into),
+            Text::Unusable(why) => Err(why.clone()),
+        }
+    }
+}
+
+impl Sources {
+    /// Takes a file.
+    pub(crate) fn add(&mut self, label: String, file: OwnedFd) {
+        let bytes = match read_whole(&file) {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                self.push(label, Text::Unusable(why), [0; 32]);
+                return;
+            }
+        };
+        if SourceKind::of(&label) == SourceKind::Container {
+            self.add_container(label, &bytes);
+            return;
+        }
+        let sha256 = Sha256::digest(&bytes).into();
+        if bytes.len() as u64 >= HELD_BYTES_MIN && self.held < HELD_FILES_MAX {
+            self.held = self.held.saturating_add(1);
+            self.push(label, Text::Held(file), sha256);
+        } else {
+            self.push(label, Text::Read(bytes), sha256);
+        }
+    }
+
+    /// The order in which sources are compiled depends on them alone; a file that came twice
+    /// counts once.
+    pub(crate) fn sort(&mut self) {
+        self.texts
+            .sort_by(|a, b| (&a.label, a.sha256).cmp(&(&b.label, b.sha256)));
+        self.texts
+            .dedup_by(|a, b| a.label == b.label && a.sha256 == b.sha256);
+        self.containers
+            .sort_by(|a, b| (&a.label, &a.note).cmp(&(&b.label, &b.note)));
+        self.containers
+            .dedup_by(|a, b| a.label == b.label && a.note == b.note);
+    }
+
+    fn push(&mut self, label: String, text: Text, sha256: [u8; 32]) {
+        self.texts.push(SourceText {
+            label,
+            sha256,
+            text,
+        });
+    }
+
+    fn add_container(&mut self, label: String, bytes: &[u8]) {
+        let Some((header, body)) = cvd::read(bytes) else {
+            let why = "it does not begin with the header of a ClamAV container".to_string();
+            self.push(label, Text::Unusable(why), [0; 32]);
+            return;
+        };
+        let signature = match header.signature {
+            SignatureState::Verified => {
+                "signature verified with the ClamAV publisher's key (RSA over MD5)".to_string()
+            }
+            SignatureState::NotVerified(why) => format!("signature NOT verified: {why}"),
+        };
+        let note = format!(
+            "container version {} of {}, built by {}; {signature}",
+            header.version, header.time, header.builder
+        );
+        self.containers.push(ContainerNote {
+            label: label.clone(),
+            note,
+        });
+        let mut budget = Budget::new(container_limits(), Unlimited::clock_ms);
+        let troubles = self.expand(&label, body, &mut budget);
+        for text in troubles {
+            self.push(label.clone(), Text::Unusable(text), [0; 32]);
+        }
+    }
+
+    /// Unpacks a container's body: a tar archive, usually compressed.
+    fn expand(&mut self, label: &str, body: &[u8], budget: &mut Budget) -> Vec<String> {
+        let mut collector = Collector {
+            sources: self,
+            label,
+            container: body,
+            troubles: Vec::new(),
+        };
+        collector.open(body, budget);
+        collector.troubles
+    }
+}
+
+/// Puts a container's members among the sources.
+struct Collector<'a> {
+    sources: &'a mut Sources,
+    label: &'a str,
+    container: &'a [u8],
+    troubles: Vec<String>,
+}
+
+impl Collector<'_> {
+    fn open(&mut self, body: &[u8], budget: &mut Budget) {
+        let format = match identify(&body) {
+            Ok(format) => format,
+            Err(_) => return,
+        };
+        match format.role {
+            Role::Container(unpack) if matches!(format.name, "gzip" | "tar") => {
+                if budget.enter().is_err() {
+                    self.troubles
+                        .push("its body is nested too deep".to_string());
+                    return;
+                }
+                let mut inner = Collector {
+                    sources: self.sources,
+                    label: self.label,
+                    container: body,
+                    troubles: Vec::new(),
+                };
+                let found = unpack(&body, budget, &mut inner);
+                self.troubles.append(&mut inner.troubles);
+                self.troubles
+                    .extend(found.into_iter().map(|trouble| trouble.text));
+                budget.leave();
+            }
+            _ => self
+                .troubles
+                .push("its body is not a tar archive".to_string()),
+        }
+    }
+}
+
+impl Members for Collector<'_> {
+    fn member(&mut self, member: Member<'_>, budget: &mut Budget) -> Flow {
+        let bytes = match member.content {
+            Content::Bytes(bytes) => bytes.to_vec(),
+            Content::Range { offset, size_bytes } => {
+                let part = SubSource::new(&self.container, offset, size_bytes);
+                let mut bytes = vec![0; usize::try_from(part.size_bytes()).unwrap_or(0)];
+                if part.read_at(0, &mut bytes).is_err() {
+                    bytes.clear();
+                }
+                bytes
+            }
+        };
+        if budget.spend_bytes(bytes.len() as u64).is_err() {
+            self.troubles
+                .push("it unpacks to more than 2 GiB".to_string());
+            return Flow::Stop;
+        }
+        if identify(&bytes).is_ok_and(|format| format.name == "tar") {
+            self.open(&bytes, budget);
+            return Flow::Continue;
+        }
+        let name = String::from_utf8_lossy(member.name);
+        let name = name.rsplit('/').next().unwrap_or_default();
+        let sha256 = Sha256::digest(&bytes).into();
+        self.sources
+            .push(format!("{}/{name}", self.label), Text::Read(bytes), sha256);
+        Flow::Continue
+    }
+}
+
+fn container_limits() -> Limits {
+    Limits {
+        bytes_max: SOURCE_BYTES_MAX,
+        memory_bytes_max: SOURCE_BYTES_MAX,
+        depth_max: 3,
+        ..Limits::default()
+    }
+}
+
+fn read_whole(file: &OwnedFd) -> Result<Vec<u8>, String> {
+    let size_bytes = kernel::file::stat(file)
+        .map_err(|error| error.to_string())?
+        .size_bytes;
+    if size_bytes > SOURCE_BYTES_MAX {
+        return Err("it is larger than 2 GiB".to_string());
+    }
+    let mut bytes = vec![0; usize::try_from(size_bytes).unwrap_or(0)];
+    FileSource { file, size_bytes }
+        .read_at(0, &mut bytes)
+        .map_err(|error| match error {
+            unpack::ReadError::Shrank => "it became shorter while it was read".to_string(),
+            unpack::ReadError::System(words) => words,
+        })?;
+    Ok(bytes)
+}
