@@ -1,1 +1,12 @@
-//! Placeholder.
+//! What the acceptance tests share: the commands as people run them, harmless files that must be
+//! detected, and a check of JSON against the published schemas.
+#![expect(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "this crate only serves tests, which fail by panicking"
+)]
+
+pub mod cli;
+pub mod peer;
+pub mod schema;
+pub mod signatures;

@@ -14,8 +14,17 @@
     )
 )]
 
+mod decode;
 pub mod facts;
+mod fields;
+pub mod formats;
+pub mod identify;
+mod input;
+pub mod members;
+mod output;
 pub mod source;
 
 pub use facts::{Facts, Section, Structure};
+pub use identify::{Format, Probe, Role, identify};
+pub use members::{Content, Flow, Member, Members, Trouble};
 pub use source::{ReadError, Source, SubSource};

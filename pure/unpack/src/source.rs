@@ -36,6 +36,16 @@ impl Source for [u8] {
     }
 }
 
+impl Source for &[u8] {
+    fn size_bytes(&self) -> u64 {
+        (**self).size_bytes()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        (**self).read_at(offset, buffer)
+    }
+}
+
 impl Source for Vec<u8> {
     fn size_bytes(&self) -> u64 {
         self.as_slice().size_bytes()

@@ -1,6 +1,6 @@
 //! The sources of a compilation, and what is inside their containers.
 
-use proto::{Budget, Limits, Unlimited};
+use proto::{Budget, Limits, Reason, Unlimited};
 use rules::SourceKind;
 use rules::cvd::{self, SignatureState};
 use sha2::{Digest as _, Sha256};
@@ -104,6 +104,7 @@ impl Sources {
             self.push(label, Text::Unusable(why), [0; 32]);
             return;
         };
+        let verified = header.signature == SignatureState::Verified;
         let signature = match header.signature {
             SignatureState::Verified => {
                 "signature verified with the ClamAV publisher's key (RSA over MD5)".to_string()
@@ -120,13 +121,18 @@ impl Sources {
         });
         let mut budget = Budget::new(container_limits(), Unlimited::clock_ms);
         let troubles = self.expand(&label, body, &mut budget);
-        for text in troubles {
+        for (reason, text) in troubles {
+            // The publisher's archives end without tar's end marker; where the signature is good,
+            // every byte that should be there is.
+            if verified && reason == Reason::Malformed {
+                continue;
+            }
             self.push(label.clone(), Text::Unusable(text), [0; 32]);
         }
     }
 
     /// Unpacks a container's body: a tar archive, usually compressed.
-    fn expand(&mut self, label: &str, body: &[u8], budget: &mut Budget) -> Vec<String> {
+    fn expand(&mut self, label: &str, body: &[u8], budget: &mut Budget) -> Vec<(Reason, String)> {
         let mut collector = Collector {
             sources: self,
             label,
@@ -143,7 +149,7 @@ struct Collector<'a> {
     sources: &'a mut Sources,
     label: &'a str,
     container: &'a [u8],
-    troubles: Vec<String>,
+    troubles: Vec<(Reason, String)>,
 }
 
 impl Collector<'_> {
@@ -155,8 +161,7 @@ impl Collector<'_> {
         match format.role {
             Role::Container(unpack) if matches!(format.name, "gzip" | "tar") => {
                 if budget.enter().is_err() {
-                    self.troubles
-                        .push("its body is nested too deep".to_string());
+                    self.refuse("its body is nested too deep");
                     return;
                 }
                 let mut inner = Collector {
@@ -167,14 +172,19 @@ impl Collector<'_> {
                 };
                 let found = unpack(&body, budget, &mut inner);
                 self.troubles.append(&mut inner.troubles);
-                self.troubles
-                    .extend(found.into_iter().map(|trouble| trouble.text));
+                self.troubles.extend(
+                    found
+                        .into_iter()
+                        .map(|trouble| (trouble.reason, trouble.text)),
+                );
                 budget.leave();
             }
-            _ => self
-                .troubles
-                .push("its body is not a tar archive".to_string()),
+            _ => self.refuse("its body is not a tar archive"),
         }
+    }
+
+    fn refuse(&mut self, why: &str) {
+        self.troubles.push((Reason::Unsupported, why.to_string()));
     }
 }
 
@@ -192,8 +202,7 @@ impl Members for Collector<'_> {
             }
         };
         if budget.spend_bytes(bytes.len() as u64).is_err() {
-            self.troubles
-                .push("it unpacks to more than 2 GiB".to_string());
+            self.refuse("it unpacks to more than 2 GiB");
             return Flow::Stop;
         }
         if identify(&bytes).is_ok_and(|format| format.name == "tar") {

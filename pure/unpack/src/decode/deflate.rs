@@ -1,0 +1,85 @@
+//! Deflate and Deflate64, one raw stream each.
+
+use deflate64::InflaterManaged;
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
+use proto::Budget;
+
+use crate::input::Input;
+use crate::members::Stop;
+use crate::output::Output;
+
+/// What a Deflate64 decoder keeps: its window of 256 KiB, tables and state.
+const INFLATE64_STATE_BYTES: u64 = 320 << 10;
+
+const ENDS_EARLY: &str = "compressed data ends early";
+const DAMAGED: &str = "compressed data is damaged";
+
+/// Decodes one raw deflate stream.
+pub(crate) fn inflate(
+    input: &mut Input<'_>,
+    output: &mut Output,
+    budget: &mut Budget,
+) -> Result<(), Stop> {
+    let mut state = Box::<DecompressorOxide>::default();
+    // What this stream may look back into begins where it begins.
+    let base = output.bytes().len();
+    loop {
+        let consumed = input.consumed();
+        let (bytes, filled) = output.history_and_room(budget, consumed)?;
+        let chunk = input.peek()?;
+        let mut flags = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF
+            | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
+        if !chunk.is_empty() {
+            flags |= inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
+        }
+        let own = bytes.get_mut(base..).unwrap_or_default();
+        let at = filled.saturating_sub(base);
+        let (status, taken, given) = decompress(&mut state, chunk, own, at, flags);
+        input.consume(taken);
+        output.commit(given);
+        match status {
+            TINFLStatus::Done => return Ok(()),
+            TINFLStatus::NeedsMoreInput | TINFLStatus::HasMoreOutput => {}
+            TINFLStatus::FailedCannotMakeProgress => return Err(Stop::malformed(ENDS_EARLY)),
+            _ => return Err(Stop::malformed(DAMAGED)),
+        }
+    }
+}
+
+/// Decodes one raw Deflate64 stream.
+pub(crate) fn inflate64(
+    input: &mut Input<'_>,
+    output: &mut Output,
+    budget: &mut Budget,
+) -> Result<(), Stop> {
+    budget.hold_memory(INFLATE64_STATE_BYTES)?;
+    let decoded = inflate64_held(input, output, budget);
+    budget.release_memory(INFLATE64_STATE_BYTES);
+    decoded
+}
+
+fn inflate64_held(
+    input: &mut Input<'_>,
+    output: &mut Output,
+    budget: &mut Budget,
+) -> Result<(), Stop> {
+    let mut state = Box::new(InflaterManaged::new());
+    loop {
+        let room = output.room(budget, input.consumed())?;
+        let chunk = input.peek()?;
+        let at_end = chunk.is_empty();
+        let result = state.inflate(chunk, room);
+        input.consume(result.bytes_consumed);
+        output.commit(result.bytes_written);
+        if result.data_error || state.errored() {
+            return Err(Stop::malformed(DAMAGED));
+        }
+        if state.finished() {
+            return Ok(());
+        }
+        if at_end && result.bytes_written == 0 {
+            return Err(Stop::malformed(ENDS_EARLY));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What gzip, bzip2, xz and zstd files share: streams one after the other, decoded into one
+//! member as the usual tools would, so that nothing hides across the border of two streams.
+
+use proto::{Budget, Reason};
+
+use crate::input::Input;
+use crate::members::{Content, Flow, Member, Members, Stop, Trouble, Troubles};
+use crate::output::{Output, Tally};
+use crate::{ReadError, Source};
+
+/// Decodes one stream; leaves the input after it.
+pub(super) type Decode = fn(&mut Input<'_>, &mut Output, &mut Budget) -> Result<(), Stop>;
+
+/// The name of data after a container's end.
+pub(super) const AFTER_END: &[u8] = b"(after end)";
+
+/// One format of that shape.
+pub(super) struct Streams<'n> {
+    /// The member's name.
+    pub(super) name: &'n [u8],
+    /// Whether these bytes begin a stream.
+    pub(super) begins: fn(&[u8]) -> bool,
+    /// Decodes one.
+    pub(super) decode: Decode,
+}
+
+impl Streams<'_> {
+    /// Unpacks a file of streams.
+    pub(super) fn unpack(
+        &self,
+        source: &dyn Source,
+        budget: &mut Budget,
+        members: &mut dyn Members,
+    ) -> Vec<Trouble> {
+        let mut troubles = Troubles::default();
+        let mut input = Input::whole(source);
+        let mut output = Output::new(Tally::new(source.size_bytes()));
+        let finished = self.decode_all(&mut input, (&mut output, &mut *budget), &mut troubles);
+        let nothing = finished.is_err() && output.bytes().is_empty();
+        let flow = match nothing {
+            true => {
+                output.discard(budget);
+                Flow::Continue
+            }
+            false => output.hand_over(self.name, members, budget).0,
+        };
+        match finished {
+            Err(stop) => troubles.note(input.offset(), stop),
+            Ok(()) if flow == Flow::Continue => {
+                after_end(&mut input, budget, members, &mut troubles);
+            }
+            Ok(()) => {}
+        }
+        troubles.into_vec()
+    }
+
+    fn decode_all(
+        &self,
+        input: &mut Input<'_>,
+        (output, budget): (&mut Output, &mut Budget),
+        troubles: &mut Troubles,
+    ) -> Result<(), Stop> {
+        loop {
+            let begin = input.offset();
+            let decoded = (self.decode)(input, output, budget);
+            let again = skip_zeros(input, budget)? && (self.begins)(input.at_least(8)?);
+            match decoded {
+                Ok(()) if !again => return Ok(()),
+                Ok(()) => {}
+                // A stream that is whole but fails its check doesn't hide the ones after it.
+                Err(stop)
+                    if again && stop.reason == Reason::Malformed && input.offset() > begin =>
+                {
+                    troubles.note(begin, stop);
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
+    }
+}
+
+/// Passes over zeros; whether anything is left.
+pub(super) fn skip_zeros(input: &mut Input<'_>, budget: &Budget) -> Result<bool, Stop> {
+    loop {
+        budget.check_time()?;
+        let chunk = input.peek()?;
+        let (zeros, length) = (
+            chunk.iter().take_while(|byte| **byte == 0).count(),
+            chunk.len(),
+        );
+        if length == 0 {
+            return Ok(false);
+        }
+        input.consume(zeros);
+        if zeros < length {
+            return Ok(true);
+        }
+    }
+}
+
+fn after_end(
+    input: &mut Input<'_>,
+    budget: &mut Budget,
+    members: &mut dyn Members,
+    troubles: &mut Troubles,
+) {
+    let offset = input.offset();
+    if input.left() == 0 {
+        return;
+    }
+    troubles.note(offset, Stop::malformed("data after the end"));
+    let content = Content::Range {
+        offset,
+        size_bytes: input.left(),
+    };
+    let name = AFTER_END;
+    members.member(Member { name, content }, budget);
+}
+
+/// The first bytes of a source, for what must be known before decoding.
+pub(super) fn head(source: &dyn Source, count: usize) -> Result<Vec<u8>, ReadError> {
+    crate::input::read_part(source, 0, count)
+}

@@ -1,0 +1,381 @@
+//! zip: the central directory first, then every local header that it doesn't list, then what lies
+//! before and after the archive. A member is never skipped because two places disagree on it: it
+//! is unpacked both ways. Encrypted members and unknown methods are named and passed over.
+
+mod directory;
+mod records;
+mod walk;
+
+use std::collections::BTreeSet;
+
+use proto::{Budget, Reason};
+
+use crate::Source;
+use crate::decode::{bzip2::bunzip2, deflate, xz::unxz, zstd::unzstd};
+use crate::formats::streams::{AFTER_END, Decode};
+use crate::formats::zip::directory::{Directory, Entries, is_plausible, locate};
+use crate::formats::zip::records::{DESCRIPTOR, END, Entry, LOCAL, method_name};
+use crate::identify::{Format, Probe, Role};
+use crate::input::Input;
+use crate::members::{Content, Flow, Member, Members, Stop, Trouble, Troubles};
+use crate::output::{Output, Tally};
+
+const BEFORE_START: &[u8] = b"(before start)";
+/// How often the archive's own size may be read as members' data before they must overlap.
+const READ_FACTOR_MAX: u64 = 3;
+const READ_FREE_BYTES: u64 = 64 << 10;
+const MARKER_BYTES: u64 = 4;
+
+/// zip files.
+pub(super) static FORMATS: [Format; 1] = [Format {
+    name: "zip",
+    detect,
+    role: Role::Container(unpack),
+}];
+
+fn detect(probe: &Probe<'_>) -> bool {
+    let head = probe.head;
+    // Spanned archives begin with a descriptor's signature, or one that says they needed no span.
+    let spanned = |marker: &[u8]| {
+        head.strip_prefix(marker)
+            .is_some_and(|rest| rest.starts_with(LOCAL))
+    };
+    head.starts_with(LOCAL)
+        || spanned(DESCRIPTOR)
+        || spanned(b"PK00")
+        || head.starts_with(END)
+        || is_plausible(probe.source, probe.tail, probe.size_bytes)
+}
+
+fn unpack(source: &dyn Source, budget: &mut Budget, members: &mut dyn Members) -> Vec<Trouble> {
+    let mut archive = Archive {
+        source,
+        tally: Tally::new(source.size_bytes()),
+        covered: Vec::new(),
+        done: BTreeSet::new(),
+        read_bytes: 0,
+        held: 0,
+        troubles: Troubles::default(),
+    };
+    if let Err(stop) = archive.all(budget, members) {
+        archive.troubles.note(0, stop);
+    }
+    budget.release_memory(archive.held);
+    archive.troubles.into_vec()
+}
+
+/// What of an archive was looked at so far.
+struct Archive<'a> {
+    source: &'a dyn Source,
+    tally: Tally,
+    /// Parts of the file that belong to a member or to the directory.
+    covered: Vec<(u64, u64)>,
+    /// Local header, method and packed size of every member done.
+    done: BTreeSet<(u64, u16, u64)>,
+    read_bytes: u64,
+    held: u64,
+    troubles: Troubles,
+}
+
+/// Memory that one member costs in `covered` and `done`.
+const MEMBER_STATE_BYTES: u64 = 96;
+
+impl Archive<'_> {
+    fn all(&mut self, budget: &mut Budget, members: &mut dyn Members) -> Result<(), Stop> {
+        let directory = locate(self.source)?;
+        let mut end = self.source.size_bytes();
+        match &directory {
+            Some(directory) => {
+                if self.listed(directory, budget, members)? == Flow::Stop {
+                    return Ok(());
+                }
+                end = directory.end.archive_end.min(end);
+            }
+            None => {
+                let stop = Stop::malformed("central directory is missing");
+                self.troubles.note(0, stop);
+            }
+        }
+        let start = match self.unlisted(end, budget, members)? {
+            Some(start) => start,
+            None => return Ok(()),
+        };
+        self.around(start, end, budget, members);
+        Ok(())
+    }
+
+    /// Members that the central directory lists.
+    fn listed(
+        &mut self,
+        directory: &Directory,
+        budget: &mut Budget,
+        members: &mut dyn Members,
+    ) -> Result<Flow, Stop> {
+        if directory.end.is_spanned {
+            let stop = Stop::unsupported("archive is spread over several files");
+            self.troubles.note(directory.end.offset, stop);
+        }
+        let mut entries = Entries::new(self.source, directory);
+        loop {
+            budget.check_time()?;
+            let entry = match entries.next() {
+                Ok(Some(entry)) => entry,
+                Ok(None) => break,
+                Err(stop) => {
+                    self.troubles.note(entries.offset(), stop);
+                    break;
+                }
+            };
+            if self.listed_member(entry, directory.shift, budget, members)? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        self.covered
+            .push((directory.begin, directory.end.archive_end));
+        Ok(Flow::Continue)
+    }
+
+    fn listed_member(
+        &mut self,
+        entry: Entry,
+        shift: u64,
+        budget: &mut Budget,
+        members: &mut dyn Members,
+    ) -> Result<Flow, Stop> {
+        let stated = entry.header_offset;
+        let mut found = Entry::local(self.source, stated.saturating_add(shift))?;
+        if found.is_none() && shift > 0 {
+            found = Entry::local(self.source, stated)?;
+        }
+        let Some((local, data_offset)) = found else {
+            let stop = Stop::malformed("local header is missing");
+            self.troubles.note_member(&entry.name, stated, stop);
+            return Ok(Flow::Continue);
+        };
+        let sizes_agree = local.sizes_follow()
+            || (local.packed_bytes == entry.packed_bytes && local.size_bytes == entry.size_bytes);
+        let agree = sizes_agree
+            && local.method == entry.method
+            && local.is_encrypted() == entry.is_encrypted();
+        let entry = Entry {
+            header_offset: local.header_offset,
+            ..entry
+        };
+        if entry.is_empty() && local.sizes_follow() && local.method != 0 {
+            // Those who read archives as streams find data where the directory says there is none.
+            let size = self.source.size_bytes();
+            let found = self.unlisted_member(local.header_offset, size, budget, members)?;
+            return Ok(found.0);
+        }
+        let flow = self.member(&entry, data_offset, budget, members)?;
+        if agree || flow == Flow::Stop {
+            return Ok(flow);
+        }
+        let stop = Stop::malformed("local header and central directory disagree");
+        self.troubles
+            .note_member(&entry.name, local.header_offset, stop);
+        self.member(&local, data_offset, budget, members)
+    }
+
+    /// Unpacks one member whose packed size is known.
+    fn member(
+        &mut self,
+        entry: &Entry,
+        data_offset: u64,
+        budget: &mut Budget,
+        members: &mut dyn Members,
+    ) -> Result<Flow, Stop> {
+        let key = (entry.header_offset, entry.method, entry.packed_bytes);
+        if !self.remember(key, data_offset, budget)? {
+            let stop = Stop::malformed("members overlap");
+            self.troubles
+                .note_member(&entry.name, entry.header_offset, stop);
+            return Ok(Flow::Continue);
+        }
+        if entry.is_directory() {
+            return Ok(Flow::Continue);
+        }
+        if entry.is_encrypted() {
+            let stop = Stop {
+                reason: Reason::Encrypted,
+                text: "member is encrypted".into(),
+            };
+            self.troubles
+                .note_member(&entry.name, entry.header_offset, stop);
+            return Ok(Flow::Continue);
+        }
+        let available = self.source.size_bytes().saturating_sub(data_offset);
+        if entry.packed_bytes > available {
+            let stop = Stop::malformed("member ends early");
+            self.troubles.note_member(&entry.name, data_offset, stop);
+        }
+        self.count_read(entry.packed_bytes.min(available))?;
+        match decoder(entry.method) {
+            _ if entry.method == 0 || entry.is_empty() => {
+                self.stored(entry, data_offset, budget, members)
+            }
+            None => {
+                let stop = Stop::unsupported(method_name(entry.method));
+                self.troubles
+                    .note_member(&entry.name, entry.header_offset, stop);
+                Ok(Flow::Continue)
+            }
+            Some(decode) => {
+                let input = Input::new(self.source, data_offset, entry.packed_bytes);
+                let (flow, _) = self.packed(entry, input, decode, (budget, members))?;
+                Ok(flow)
+            }
+        }
+    }
+
+    /// False where the very same member was done before.
+    fn remember(
+        &mut self,
+        key: (u64, u16, u64),
+        data_offset: u64,
+        budget: &mut Budget,
+    ) -> Result<bool, Stop> {
+        budget.hold_memory(MEMBER_STATE_BYTES)?;
+        self.held = self.held.saturating_add(MEMBER_STATE_BYTES);
+        let (begin, _, packed_bytes) = key;
+        self.covered
+            .push((begin, data_offset.saturating_add(packed_bytes)));
+        Ok(self.done.insert(key))
+    }
+
+    /// Refuses to read the archive over and over: then its members share their data.
+    fn count_read(&mut self, bytes: u64) -> Result<(), Stop> {
+        self.read_bytes = self.read_bytes.saturating_add(bytes);
+        let size = self.source.size_bytes();
+        let most = size
+            .saturating_mul(READ_FACTOR_MAX)
+            .saturating_add(READ_FREE_BYTES);
+        match self.read_bytes > most {
+            true => Err(Stop::malformed("members overlap")),
+            false => Ok(()),
+        }
+    }
+
+    fn stored(
+        &mut self,
+        entry: &Entry,
+        data_offset: u64,
+        budget: &mut Budget,
+        members: &mut dyn Members,
+    ) -> Result<Flow, Stop> {
+        let data_offset = data_offset.min(self.source.size_bytes());
+        let available = self.source.size_bytes().saturating_sub(data_offset);
+        let size_bytes = entry.packed_bytes.max(entry.size_bytes).min(available);
+        self.tally.add(size_bytes, budget)?;
+        if entry.packed_bytes != entry.size_bytes {
+            let stop = Stop::malformed("size does not match");
+            self.troubles.note_member(&entry.name, data_offset, stop);
+        } else if self.crc(data_offset, size_bytes, budget)? != entry.crc {
+            let stop = Stop::malformed("checksum does not match");
+            self.troubles.note_member(&entry.name, data_offset, stop);
+        }
+        let content = Content::Range {
+            offset: data_offset,
+            size_bytes,
+        };
+        let name = &entry.name;
+        Ok(members.member(Member { name, content }, budget))
+    }
+
+    fn crc(&self, offset: u64, size_bytes: u64, budget: &Budget) -> Result<u32, Stop> {
+        let mut input = Input::new(self.source, offset, size_bytes);
+        let mut hasher = crc32fast::Hasher::new();
+        while input.left() > 0 {
+            budget.check_time()?;
+            let chunk = input.peek()?;
+            let length = chunk.len();
+            if length == 0 {
+                break;
+            }
+            hasher.update(chunk);
+            input.consume(length);
+        }
+        Ok(hasher.finalize())
+    }
+
+    /// Decodes one member; also gives what it took of the input and its checksum and size.
+    fn packed(
+        &mut self,
+        entry: &Entry,
+        mut input: Input<'_>,
+        decode: Decode,
+        (budget, members): (&mut Budget, &mut dyn Members),
+    ) -> Result<(Flow, Decoded), Stop> {
+        let begin = input.offset();
+        let mut output = Output::new(self.tally);
+        let ended = decode(&mut input, &mut output, budget);
+        let decoded = Decoded {
+            packed_bytes: input.consumed(),
+            size_bytes: output.bytes().len() as u64,
+            crc: crc32fast::hash(output.bytes()),
+            is_whole: ended.is_ok(),
+        };
+        let stop = match ended {
+            Err(stop) => Some(stop),
+            // What the sizes after the data say is compared by whoever finds them.
+            Ok(()) if entry.sizes_follow() && entry.size_bytes == 0 => None,
+            Ok(()) if decoded.size_bytes != entry.size_bytes => {
+                Some(Stop::malformed("size does not match"))
+            }
+            Ok(()) if decoded.crc != entry.crc => Some(Stop::malformed("checksum does not match")),
+            Ok(()) => None,
+        };
+        let (flow, tally) = output.hand_over(&entry.name, members, budget);
+        self.tally = tally;
+        let Some(stop) = stop else {
+            return Ok((flow, decoded));
+        };
+        // Past these, no other member could be looked at either.
+        let is_over = stop.is_limit();
+        self.troubles.note_member(&entry.name, begin, stop);
+        self.tally.add(0, budget)?;
+        match is_over {
+            true => Ok((Flow::Stop, decoded)),
+            false => Ok((flow, decoded)),
+        }
+    }
+
+    /// What lies before the first member and after the archive's end.
+    fn around(&mut self, start: u64, end: u64, budget: &mut Budget, members: &mut dyn Members) {
+        let size = self.source.size_bytes();
+        let parts = [
+            (BEFORE_START, 0, start),
+            (AFTER_END, end, size.saturating_sub(end)),
+        ];
+        for (name, offset, size_bytes) in parts {
+            // The marker of a spanned archive is part of it.
+            let is_marker = offset == 0 && size_bytes <= MARKER_BYTES;
+            if size_bytes == 0 || is_marker {
+                continue;
+            }
+            let content = Content::Range { offset, size_bytes };
+            if members.member(Member { name, content }, budget) == Flow::Stop {
+                return;
+            }
+        }
+    }
+}
+
+/// What came of decoding a member.
+struct Decoded {
+    packed_bytes: u64,
+    size_bytes: u64,
+    crc: u32,
+    is_whole: bool,
+}
+
+fn decoder(method: u16) -> Option<Decode> {
+    match method {
+        8 => Some(deflate::inflate),
+        9 => Some(deflate::inflate64),
+        12 => Some(bunzip2),
+        93 => Some(unzstd),
+        95 => Some(unxz),
+        _ => None,
+    }
+}

@@ -1,0 +1,126 @@
+//! The central directory: where it is, whatever a prefix or a lie did to the offsets, and its
+//! entries one at a time, however many it claims.
+
+use crate::formats::zip::records::{CENTRAL, CENTRAL_BYTES, END_BYTES, End, Entry, end_places};
+use crate::input::{Input, read_part};
+use crate::members::Stop;
+use crate::{ReadError, Source};
+
+/// The end record and the longest comment, and as much again as trailing bytes.
+pub(crate) const TAIL_BYTES: usize = 66 << 10;
+/// The longest central header.
+const CENTRAL_BYTES_MAX: usize = CENTRAL_BYTES + 3 * 0xffff;
+
+/// A central directory that was found.
+pub(crate) struct Directory {
+    pub(crate) begin: u64,
+    pub(crate) end: End,
+    /// What offsets in it must be moved by: the size of a prefix that they don't know of.
+    pub(crate) shift: u64,
+}
+
+/// Finds the central directory by its end record: the last that leads to a directory.
+pub(crate) fn locate(source: &dyn Source) -> Result<Option<Directory>, ReadError> {
+    let size = source.size_bytes();
+    let tail_offset = size.saturating_sub(TAIL_BYTES as u64);
+    let tail = read_part(source, tail_offset, TAIL_BYTES)?;
+    locate_in(source, &tail, tail_offset)
+}
+
+/// The same, with the tail at hand.
+pub(crate) fn locate_in(
+    source: &dyn Source,
+    tail: &[u8],
+    tail_offset: u64,
+) -> Result<Option<Directory>, ReadError> {
+    for at in end_places(tail).take(64) {
+        let Some(end) = End::parse(tail, at, tail_offset) else {
+            continue;
+        };
+        let end = end.widened(source)?;
+        if let Some(directory) = at_end(source, end)? {
+            return Ok(Some(directory));
+        }
+    }
+    Ok(None)
+}
+
+fn at_end(source: &dyn Source, end: End) -> Result<Option<Directory>, ReadError> {
+    if end.entries == 0 && end.directory_bytes == 0 {
+        let shift = end.offset.saturating_sub(end.directory_offset);
+        let begin = end.offset;
+        return Ok(Some(Directory { begin, end, shift }));
+    }
+    // Right before its end record is where it is; where it says, the second choice.
+    let adjacent = end.offset.checked_sub(end.directory_bytes);
+    let stated = Some(end.directory_offset).filter(|begin| *begin < end.offset);
+    for begin in [adjacent, stated].into_iter().flatten() {
+        if read_part(source, begin, CENTRAL.len())? == CENTRAL {
+            let shift = begin.saturating_sub(end.directory_offset);
+            return Ok(Some(Directory { begin, end, shift }));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads the entries of a directory.
+pub(crate) struct Entries<'a> {
+    input: Input<'a>,
+    seen: u64,
+    claimed: u64,
+}
+
+impl<'a> Entries<'a> {
+    pub(crate) fn new(source: &'a dyn Source, directory: &Directory) -> Self {
+        let size = directory.end.offset.saturating_sub(directory.begin);
+        Self {
+            input: Input::new(source, directory.begin, size),
+            seen: 0,
+            claimed: directory.end.entries,
+        }
+    }
+
+    /// Where the next entry is.
+    pub(crate) fn offset(&self) -> u64 {
+        self.input.offset()
+    }
+
+    /// The next entry, as long as there are headers; the claimed count is only compared.
+    pub(crate) fn next(&mut self) -> Result<Option<Entry>, Stop> {
+        if !self.input.at_least(CENTRAL.len())?.starts_with(CENTRAL) {
+            // Counts of old archives with many members are cut to sixteen bits.
+            let matches = self.seen == self.claimed || self.seen & 0xffff == self.claimed;
+            return match matches {
+                true => Ok(None),
+                false if self.seen < self.claimed => {
+                    Err(Stop::malformed("central directory ends early"))
+                }
+                false => Err(Stop::malformed(
+                    "central directory has more members than it says",
+                )),
+            };
+        }
+        let parsed = match Entry::central(self.input.at_least(CENTRAL_BYTES)?) {
+            // Names and fields make it longer than the fixed part.
+            None => Entry::central(self.input.at_least(CENTRAL_BYTES_MAX)?),
+            parsed => parsed,
+        };
+        let (entry, length) = parsed.ok_or(Stop::malformed("central directory ends early"))?;
+        let next = self.input.offset().saturating_add(length as u64);
+        match length <= self.input.at_least(length)?.len() {
+            true => self.input.consume(length),
+            false => self.input.seek(next),
+        }
+        self.seen = self.seen.saturating_add(1);
+        Ok(Some(entry))
+    }
+}
+
+/// Whether an end record in the tail leads to a directory, or is one of an empty archive.
+pub(crate) fn is_plausible(source: &dyn Source, tail: &[u8], size_bytes: u64) -> bool {
+    let tail_offset = size_bytes.saturating_sub(tail.len() as u64);
+    match locate_in(source, tail, tail_offset) {
+        Ok(Some(found)) => found.end.entries > 0 || size_bytes == END_BYTES as u64,
+        _ => false,
+    }
+}

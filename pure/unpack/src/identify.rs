@@ -1,0 +1,85 @@
+//! Which format an object is in, by its content. The first match in the registry wins; what
+//! nothing there recognises is a leaf: `empty`, `html`, `text` or `data`.
+
+use proto::Budget;
+
+use crate::formats::{self, leaf};
+use crate::input::read_part;
+use crate::members::{Members, Trouble};
+use crate::{Facts, ReadError, Source};
+
+/// Enough for an ISO 9660 volume descriptor at 32 KiB.
+const HEAD_BYTES: usize = 36 << 10;
+/// Enough for the end of a zip's central directory with the longest comment.
+const TAIL_BYTES: usize = 66 << 10;
+
+/// What a format is recognised by.
+#[derive(Clone, Copy)]
+pub struct Probe<'a> {
+    /// The first 36 KiB.
+    pub head: &'a [u8],
+    /// The last 66 KiB; may overlap the head.
+    pub tail: &'a [u8],
+    /// The whole length.
+    pub size_bytes: u64,
+    /// The object, for what lies elsewhere.
+    pub source: &'a dyn Source,
+}
+
+/// One format.
+pub struct Format {
+    /// The name in verdicts.
+    pub name: &'static str,
+    /// Whether an object is in it.
+    pub detect: fn(&Probe<'_>) -> bool,
+    /// What can be done with it.
+    pub role: Role,
+}
+
+/// Unpacks a container.
+pub type UnpackFn = fn(&dyn Source, &mut Budget, &mut dyn Members) -> Vec<Trouble>;
+/// Finds out the structure of an executable.
+pub type FactsFn = fn(&dyn Source) -> (Option<Facts>, Vec<Trouble>);
+
+/// What can be done with an object of a format.
+#[derive(Clone, Copy)]
+pub enum Role {
+    /// It has members.
+    Container(UnpackFn),
+    /// It has structure facts.
+    Executable(FactsFn),
+    /// It has content that is not unpacked.
+    Unsupported,
+    /// Its bytes are all there is.
+    Leaf,
+}
+
+/// Recognises an object's format.
+pub fn identify(source: &dyn Source) -> Result<&'static Format, ReadError> {
+    let size_bytes = source.size_bytes();
+    if size_bytes == 0 {
+        return Ok(&leaf::EMPTY);
+    }
+    let head = read_part(source, 0, HEAD_BYTES)?;
+    let far;
+    let tail = match size_bytes.checked_sub(head.len() as u64) {
+        // The head is the whole object.
+        Some(0) => head.as_slice(),
+        _ => {
+            let begin = size_bytes.saturating_sub(TAIL_BYTES as u64);
+            far = read_part(source, begin, TAIL_BYTES)?;
+            far.as_slice()
+        }
+    };
+    let probe = Probe {
+        head: &head,
+        tail,
+        size_bytes,
+        source,
+    };
+    let known = formats::REGISTRY
+        .iter()
+        .flat_map(|group| group.iter())
+        .find(|format| (format.detect)(&probe));
+    Ok(known.unwrap_or_else(|| leaf::of_unrecognised(&probe)))
+}

@@ -1,0 +1,16 @@
+//! The formats against the corpus, against truncation and mutation, against bombs, and against
+//! other tools' samples where those are installed.
+
+#![expect(
+    clippy::expect_used,
+    reason = "a test that can't go on should say where"
+)]
+
+mod bombs;
+mod executables;
+mod golden;
+mod identify;
+mod mutation;
+mod others;
+mod samples;
+mod truncation;

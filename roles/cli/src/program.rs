@@ -1,0 +1,34 @@
+//! Where the worker is: beside this program, or where packages put it. Nothing in the environment
+//! can name another one.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::escape::escaped_path;
+use crate::failure::Failure;
+
+const NAME: &str = "candor-worker";
+const INSTALLED: &str = "/usr/libexec/candor/candor-worker";
+
+/// The worker program.
+pub(crate) fn worker() -> Result<PathBuf, Failure> {
+    let beside = std::env::current_exe()
+        .ok()
+        .map(|own| own.with_file_name(NAME));
+    let candidates: Vec<PathBuf> = beside.into_iter().chain([INSTALLED.into()]).collect();
+    match candidates.iter().find(|path| is_program(path)) {
+        Some(path) => Ok(path.clone()),
+        None => {
+            let looked: Vec<_> = candidates.iter().map(|path| escaped_path(path)).collect();
+            Err(Failure::said(format!(
+                "the worker program is missing; it is expected at {}: install candor again",
+                looked.join(" or ")
+            )))
+        }
+    }
+}
+
+fn is_program(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}

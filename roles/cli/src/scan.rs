@@ -1,0 +1,306 @@
+//! `candor scan`: one thread walks and submits, the other takes the answers, reports and acts.
+
+use std::collections::HashMap;
+use std::io;
+use std::ops::ControlFlow;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use kernel::file::Follow;
+use pool::{Answer, Isolation, Job, Pool, Settings};
+use proto::ScanOptions;
+
+use crate::args::{IsolationGrade, ScanArguments};
+use crate::escape::escaped_path;
+use crate::failure::{Failure, plain};
+use crate::filter::Filter;
+use crate::packs::{self, Origin, ReadyPack};
+use crate::program;
+use crate::quarantine::{Store, Suspect};
+use crate::report::{Look, Named, PackFacts, Record, Reporter};
+use crate::targets::{STANDARD_INPUT, Target, Targets, spool};
+use crate::walk::{DEPTH_MAX, Found, Mounts, Rules, Skip, Visitor, Walk};
+
+/// How long a worker may stay silent beyond a file's own time.
+const GRACE_MS: u64 = 5_000;
+/// Descriptors for files on their way, beside the directories that are open.
+const DESCRIPTORS_IN_FLIGHT: u64 = 512;
+
+/// Scans what the arguments name.
+pub(crate) fn run(arguments: &ScanArguments) -> Result<ExitCode, Failure> {
+    let targets = Targets::new(arguments)?;
+    let selection = &arguments.selection;
+    let filter = Filter::new(&selection.include, &selection.exclude).map_err(Failure::said)?;
+    let directory = arguments.detection.quarantine.as_deref();
+    let store = directory.map(Store::open).transpose()?;
+    let descriptors_max = raise_descriptor_limit();
+    let worker = program::worker()?;
+    let pack = packs::prepare(Origin::choose(&arguments.choice), &worker)?;
+    let settings = settings(arguments, worker, pack.origin.is_starter());
+    let (pool, facts) = start(settings, pack)?;
+    let rules = Rules {
+        links: if selection.follow {
+            Follow::Links
+        } else {
+            Follow::Nothing
+        },
+        mounts: if selection.cross_filesystems {
+            Mounts::Cross
+        } else {
+            Mounts::Stay
+        },
+        filter,
+        left_out: store
+            .iter()
+            .map(Store::id)
+            .chain(packs::cache_id())
+            .collect(),
+        depth_max: depth_max(descriptors_max),
+        classify: |file| kernel::file::file_system(file),
+    };
+    let scan = Scan {
+        pool,
+        store,
+        tickets: Mutex::default(),
+        reporter: Mutex::new(Reporter::new(
+            &arguments.output,
+            arguments.detection.incomplete,
+            facts,
+        )),
+        stdin_bytes_max: arguments.limits.max_bytes.0,
+    };
+    scan.run(&rules, targets)
+}
+
+fn settings(arguments: &ScanArguments, program: PathBuf, is_starter: bool) -> Settings {
+    let detection = &arguments.detection;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    Settings {
+        program,
+        workers: detection.jobs.map_or(cores, usize::from),
+        isolation: match detection.isolation {
+            IsolationGrade::Pooled => Isolation::Pooled,
+            IsolationGrade::PerFile => Isolation::PerFile,
+        },
+        options: ScanOptions {
+            limits: arguments.limits.limits(),
+            pua: detection.pua,
+            sha256: detection.sha256,
+            all_matches: detection.all_matches,
+            starter: is_starter,
+        },
+        grace_ms: GRACE_MS,
+    }
+}
+
+fn start(settings: Settings, pack: ReadyPack) -> Result<(Pool, PackFacts), Failure> {
+    let pool = Pool::start(settings, pack.file)
+        .map_err(|error| packs::failure_with(&pack.origin, &error))?;
+    let facts = PackFacts {
+        sha256: pack.sha256,
+        origin: pack.origin,
+        summary: pool.pack().clone(),
+        ignored: pack.ignored.iter().map(|path| escaped_path(path)).collect(),
+        notes: pack.notes,
+    };
+    Ok((pool, facts))
+}
+
+/// As many descriptors as the caller may have: deep trees need one for each directory.
+fn raise_descriptor_limit() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    current.unwrap_or(u64::MAX)
+}
+
+fn depth_max(descriptors_max: u64) -> usize {
+    let free = descriptors_max.saturating_sub(DESCRIPTORS_IN_FLIGHT);
+    usize::try_from(free)
+        .unwrap_or(DEPTH_MAX)
+        .clamp(16, DEPTH_MAX)
+}
+
+struct Scan {
+    pool: Pool,
+    store: Option<Store>,
+    /// The paths of files on their way; the pool bounds how many.
+    tickets: Mutex<HashMap<u64, PathBuf>>,
+    reporter: Mutex<Reporter>,
+    stdin_bytes_max: u64,
+}
+
+impl Scan {
+    fn run(&self, rules: &Rules, targets: Targets) -> Result<ExitCode, Failure> {
+        thread::scope(|scope| {
+            scope.spawn(|| Feeding::new(self).feed(rules, targets));
+            while let Some(answer) = self.pool.next() {
+                self.take(&answer);
+            }
+        });
+        let trouble = self.pool.trouble().map(|trouble| trouble.to_string());
+        if let Some(why) = &trouble {
+            crate::complain(why);
+        }
+        let mut reporter = lock(&self.reporter);
+        let code = reporter.finish(trouble)?;
+        Ok(ExitCode::from(code))
+    }
+
+    fn take(&self, answer: &Answer) {
+        let Some(path) = lock(&self.tickets).remove(&answer.ticket) else {
+            return;
+        };
+        let wanted = self
+            .store
+            .as_ref()
+            .filter(|_| !answer.verdict.findings.is_empty() && path.as_os_str() != STANDARD_INPUT);
+        let quarantine = wanted.map(|store| {
+            store.take(&Suspect {
+                path: &path,
+                file: &answer.file,
+                verdict: &answer.verdict,
+            })
+        });
+        self.report(&Record {
+            path: &path,
+            look: Look::Answered(&answer.verdict),
+            quarantine: quarantine.as_ref(),
+        });
+    }
+
+    fn failed(&self, path: &Path, why: &str) {
+        self.report(&Record {
+            path,
+            look: Look::Failed(why),
+            quarantine: None,
+        });
+    }
+
+    fn report(&self, record: &Record<'_>) {
+        let mut reporter = lock(&self.reporter);
+        if let Err(error) = reporter.record(record) {
+            leave(&error, &reporter);
+        }
+    }
+
+    fn skipped(&self, path: &Path, skip: Skip, was_named: Named) {
+        let mut reporter = lock(&self.reporter);
+        if let Err(error) = reporter.skipped(path, skip, was_named) {
+            leave(&error, &reporter);
+        }
+    }
+}
+
+/// Nobody reads the output any more: what is left to do is to end. Workers end with their sockets.
+fn leave(error: &io::Error, reporter: &Reporter) -> ! {
+    if error.kind() != io::ErrorKind::BrokenPipe {
+        crate::complain(&format!("the output can't be written: {}", plain(error)));
+    }
+    let code = reporter.exit_code();
+    std::process::exit(if code == 1 { 1 } else { 2 })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The walking side. However it ends, the pool learns that no more files come.
+struct Feeding<'a> {
+    scan: &'a Scan,
+    next_ticket: u64,
+    argument: PathBuf,
+}
+
+impl Drop for Feeding<'_> {
+    fn drop(&mut self) {
+        self.scan.pool.close();
+    }
+}
+
+impl<'a> Feeding<'a> {
+    fn new(scan: &'a Scan) -> Self {
+        Self {
+            scan,
+            next_ticket: 0,
+            argument: PathBuf::new(),
+        }
+    }
+
+    fn feed(&mut self, rules: &Rules, targets: Targets) {
+        for target in targets {
+            let flow = match target {
+                Target::Path(path) => {
+                    self.argument.clone_from(&path);
+                    Walk::new(rules, self).argument(&path)
+                }
+                Target::StandardInput => self.standard_input(),
+                Target::BrokenList(why) => self.failed(Path::new("(list of paths)"), &why),
+            };
+            if flow.is_break() {
+                break;
+            }
+        }
+    }
+
+    fn standard_input(&mut self) -> ControlFlow<()> {
+        let path = Path::new(STANDARD_INPUT);
+        let spooled = spool(io::stdin(), self.scan.stdin_bytes_max);
+        let opened = spooled.and_then(|file| Ok((kernel::file::stat(&file)?.size_bytes, file)));
+        match opened {
+            Ok((size_bytes, file)) => self.submit(path.to_owned(), file, size_bytes),
+            Err(error) => self.failed(path, &plain(&error)),
+        }
+    }
+
+    fn submit(&mut self, path: PathBuf, file: OwnedFd, size_bytes: u64) -> ControlFlow<()> {
+        let ticket = self.next_ticket;
+        self.next_ticket = self.next_ticket.wrapping_add(1);
+        lock(&self.scan.tickets).insert(ticket, path);
+        let job = Job {
+            ticket,
+            file,
+            size_bytes,
+        };
+        match self.scan.pool.submit(job) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                if let Some(path) = lock(&self.scan.tickets).remove(&ticket) {
+                    self.scan.failed(&path, &error.to_string());
+                }
+                ControlFlow::Break(())
+            }
+        }
+    }
+}
+
+impl Visitor for Feeding<'_> {
+    fn file(&mut self, found: Found) -> ControlFlow<()> {
+        self.submit(found.path, found.file, found.size_bytes)
+    }
+
+    fn failed(&mut self, path: &Path, why: &str) -> ControlFlow<()> {
+        self.scan.failed(path, why);
+        ControlFlow::Continue(())
+    }
+
+    fn skipped(&mut self, path: &Path, skip: Skip) -> ControlFlow<()> {
+        let was_named = if path == self.argument {
+            Named::ByUser
+        } else {
+            Named::ByWalk
+        };
+        self.scan.skipped(path, skip, was_named);
+        ControlFlow::Continue(())
+    }
+}

@@ -1,0 +1,92 @@
+//! A worker that was taken over: it enters the worker's own jail, then tries to get out.
+//!
+//! `jail-attacker all` makes every attempt and prints a line for each; `interrupt` makes the one
+//! that ends the process; `loose` enters a jail that allows every call and says whether it holds.
+
+use std::process::ExitCode;
+
+use kernel::jail::{AllowedCall, JailSettings};
+use proto::{JailReport, LayerState, Probe, ProbeResult, THREATS};
+use worker::jail::{Mode, settings};
+
+const DATA_BYTES_MAX: u64 = 64 << 20;
+const EPERM: i32 = 1;
+
+/// Every call that this machine has, and then some.
+const EVERY_CALL: [AllowedCall; 600] = {
+    let mut calls = [AllowedCall {
+        name: "any",
+        number: 0,
+    }; 600];
+    let mut index = 0;
+    while index < calls.len() {
+        calls[index].number = index as i64;
+        index += 1;
+    }
+    calls
+};
+
+fn main() -> ExitCode {
+    let mode = std::env::args().nth(1).unwrap_or_default();
+    match mode.as_str() {
+        "all" => jailed(settings(Mode::Scan, DATA_BYTES_MAX), || {
+            kernel::attack::all().for_each(|probe| say(&probe));
+        }),
+        #[cfg(target_arch = "x86_64")]
+        "interrupt" => jailed(settings(Mode::Scan, DATA_BYTES_MAX), || {
+            say(&kernel::attack::by_interrupt());
+        }),
+        "loose" => jailed(
+            JailSettings {
+                allowed_calls: &EVERY_CALL,
+                withheld_calls: &[],
+                ..settings(Mode::Scan, DATA_BYTES_MAX)
+            },
+            || {},
+        ),
+        _ => {
+            eprintln!("usage: jail-attacker all|interrupt|loose");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Enters the jail, reports it as a worker would, and attacks.
+fn jailed(settings: JailSettings, attack: impl FnOnce()) -> ExitCode {
+    match kernel::jail::enter(&settings) {
+        Ok(mut report) => {
+            report.probes = kernel::jail::self_test();
+            describe(&report);
+            attack();
+            eprintln!("end of attack");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("no jail: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Descriptor 2 is the only one that the jail lets it write to.
+fn describe(report: &JailReport) {
+    for (layer, state) in &report.layers {
+        match state {
+            LayerState::Active => eprintln!("layer {}: active", layer.as_str()),
+            LayerState::Missing(why) => eprintln!("layer {}: missing: {why}", layer.as_str()),
+        }
+    }
+    for threat in THREATS {
+        let holds = report.holds_against(threat);
+        eprintln!("threat {}: holds {holds}", threat.as_str());
+    }
+    eprintln!("jail: holds {}", report.holds());
+}
+
+fn say(probe: &Probe) {
+    match probe.result {
+        ProbeResult::Refused(EPERM) => eprintln!("attack {}: refused EPERM", probe.attempt),
+        ProbeResult::Refused(error) => eprintln!("attack {}: refused {error}", probe.attempt),
+        ProbeResult::Succeeded => eprintln!("attack {}: SUCCEEDED", probe.attempt),
+    }
+}

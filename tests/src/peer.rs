@@ -1,0 +1,113 @@
+//! clamscan, the peer, as an oracle: the same files, the same signatures, every match.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use crate::cli;
+
+/// Which signature fired on which file.
+pub type Fired = BTreeSet<(String, String)>;
+
+/// Whether the peer is installed; says so where it is not.
+#[must_use]
+pub fn is_there(what: &str) -> bool {
+    let there = Command::new("clamscan").arg("--version").output().is_ok();
+    if !there {
+        println!("skipped: {what} (clamscan is not installed)");
+    }
+    there
+}
+
+/// What clamscan finds with these signatures in these files.
+#[must_use]
+pub fn clamscan(database: &Path, files: &Path) -> Fired {
+    let output = Command::new("clamscan")
+        .args(["--allmatch", "--no-summary", "--infected", "--recursive"])
+        .arg("--database")
+        .arg(database)
+        .arg(files)
+        .output()
+        .expect("clamscan starts");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.code().is_some_and(|code| code < 2),
+        "clamscan refused the signatures: {errors}"
+    );
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| line.strip_suffix(" FOUND"))
+        .filter_map(|line| line.rsplit_once(": "))
+        .map(|(path, name)| {
+            let name = name.strip_suffix(".UNOFFICIAL").unwrap_or(name);
+            (base(path), name.to_string())
+        })
+        .collect()
+}
+
+/// What Candor finds with the same.
+#[must_use]
+pub fn candor(database: &Path, files: &Path) -> Fired {
+    let ran = cli::run(
+        cli::candor()
+            .args(["scan", "--json", "--all-matches", "--db"])
+            .arg(database)
+            .arg(files),
+    );
+    assert!(ran.code.is_some(), "candor ended by a signal: {}", ran.err);
+    let mut fired = Fired::new();
+    for file in ran.json() {
+        let Some(path) = file["path"].as_str() else {
+            continue;
+        };
+        for finding in file["findings"].as_array().into_iter().flatten() {
+            let name = finding["name"].as_str().unwrap_or_default();
+            fired.insert((base(path), name.to_string()));
+        }
+    }
+    fired
+}
+
+/// Fails where the two differ, naming each difference with its signature.
+pub fn assert_same(database: &Path, files: &Path) -> usize {
+    let theirs = clamscan(database, files);
+    let ours = candor(database, files);
+    let only = |a: &Fired, b: &Fired| a.difference(b).cloned().collect::<Vec<_>>();
+    let (missed, extra) = (only(&theirs, &ours), only(&ours, &theirs));
+    let texts: String = missed
+        .iter()
+        .chain(&extra)
+        .take(20)
+        .map(|(file, name)| format!("\n  {file}: {}", signature(database, name)))
+        .collect();
+    assert!(
+        missed.is_empty() && extra.is_empty(),
+        "{} missed, {} extra, {} the same:\nmissed {:?}\nextra {:?}{texts}",
+        missed.len(),
+        extra.len(),
+        theirs.intersection(&ours).count(),
+        &missed[..missed.len().min(20)],
+        &extra[..extra.len().min(20)],
+    );
+    ours.len()
+}
+
+fn signature(database: &Path, name: &str) -> String {
+    let files = std::fs::read_dir(database)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|e| e.path());
+    files
+        .filter_map(|path| std::fs::read_to_string(path).ok())
+        .find_map(|text| {
+            let wanted = |line: &&str| line.split(':').any(|field| field == name);
+            text.lines().find(wanted).map(str::to_string)
+        })
+        .unwrap_or_default()
+}
+
+fn base(path: &str) -> String {
+    let path = path.split('!').next().unwrap_or(path);
+    path.rsplit('/').next().unwrap_or(path).to_string()
+}

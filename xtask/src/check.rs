@@ -1,0 +1,150 @@
+//! The gate: every check in order, each with its result and its time, one verdict at the end.
+
+use std::time::{Duration, Instant};
+
+use crate::workspace::Workspace;
+use crate::{Problems, claims, generate, graph, licences, run_tests, tidy, toolchain};
+
+/// How far the gate goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Everything.
+    Whole,
+    /// Without what has to run the tests.
+    Quick,
+}
+
+type Check = fn(&Workspace) -> Result<Problems, String>;
+
+struct Step {
+    name: &'static str,
+    check: Check,
+    needs: Extent,
+}
+
+const STEPS: &[Step] = &[
+    step("toolchain", toolchain::pinned, Extent::Quick),
+    step("format", toolchain::formatted, Extent::Quick),
+    step("clippy", toolchain::linted, Extent::Quick),
+    step("graph", graph::check, Extent::Quick),
+    step("generated files", generate::check, Extent::Quick),
+    step("tidy", tidy::check, Extent::Quick),
+    step("licences", licences::check, Extent::Quick),
+    step("tests", run_tests::run, Extent::Whole),
+    step("claims", claims::check, Extent::Whole),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Held,
+    Failed,
+    NotRun,
+}
+
+/// Runs the steps and prints the summary; what failed is returned by name.
+pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<Problems, String> {
+    Ok(run_steps(workspace, STEPS, extent))
+}
+
+fn run_steps(workspace: &Workspace, steps: &[Step], extent: Extent) -> Problems {
+    let mut lines = Vec::new();
+    let mut failed: Vec<&str> = Vec::new();
+    for step in steps {
+        // Tests of a checkout that already failed would only bury the reason.
+        let skipped =
+            step.needs == Extent::Whole && (extent == Extent::Quick || !failed.is_empty());
+        let started = Instant::now();
+        let outcome = match skipped {
+            true => Outcome::NotRun,
+            false => run_step(workspace, step),
+        };
+        if outcome == Outcome::Failed {
+            failed.push(step.name);
+        }
+        lines.push(summary_line(step.name, outcome, started.elapsed()));
+    }
+    println!("\n{}", lines.join("\n"));
+    match failed.is_empty() {
+        true => {
+            println!("the gate is open");
+            Problems::new()
+        }
+        false => vec![format!("the gate is shut: {}", failed.join(", "))],
+    }
+}
+
+const fn step(name: &'static str, check: Check, needs: Extent) -> Step {
+    Step { name, check, needs }
+}
+
+fn run_step(workspace: &Workspace, step: &Step) -> Outcome {
+    println!("== {}", step.name);
+    let problems = (step.check)(workspace).unwrap_or_else(|error| vec![error]);
+    for problem in &problems {
+        println!("{problem}");
+    }
+    match problems.is_empty() {
+        true => Outcome::Held,
+        false => Outcome::Failed,
+    }
+}
+
+fn summary_line(name: &str, outcome: Outcome, elapsed: Duration) -> String {
+    let word = match outcome {
+        Outcome::Held => "ok",
+        Outcome::Failed => "FAILED",
+        Outcome::NotRun => return format!("{name:<16} not run"),
+    };
+    format!("{name:<16} {word:<8} {:>6.1} s", elapsed.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(_: &Workspace) -> Result<Problems, String> {
+        Ok(Problems::new())
+    }
+
+    fn fails(_: &Workspace) -> Result<Problems, String> {
+        Err("broken".to_owned())
+    }
+
+    fn panics(_: &Workspace) -> Result<Problems, String> {
+        panic!("this step must not run");
+    }
+
+    #[test]
+    fn one_failure_shuts_the_gate_and_spares_the_tests() {
+        let workspace = Workspace::load().expect("cargo metadata");
+        let steps = [
+            step("one", fails, Extent::Quick),
+            step("two", holds, Extent::Quick),
+            step("three", panics, Extent::Whole),
+        ];
+        let said = run_steps(&workspace, &steps, Extent::Whole);
+        assert_eq!(said, ["the gate is shut: one"]);
+    }
+
+    #[test]
+    fn quick_leaves_the_tests_out() {
+        let workspace = Workspace::load().expect("cargo metadata");
+        let steps = [
+            step("one", holds, Extent::Quick),
+            step("two", panics, Extent::Whole),
+        ];
+        assert!(run_steps(&workspace, &steps, Extent::Quick).is_empty());
+    }
+
+    #[test]
+    fn the_gate_has_every_check() {
+        let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        let expected = "toolchain format clippy graph generated-files tidy licences tests claims";
+        assert_eq!(
+            names
+                .join(" ")
+                .replace("generated files", "generated-files"),
+            expected
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! What the tests use beside Rust: looked for by what it provides, installed where that is allowed.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A Debian package, something that is there once it is installed, and what asks for it.
+struct Needed {
+    package: &'static str,
+    provides: &'static str,
+    asked_for_by: &'static str,
+}
+
+const NEEDED: &[Needed] = &[
+    needed(
+        "clamav",
+        "clamscan",
+        "comparisons with clamscan and sigtool",
+    ),
+    needed(
+        "clamav-testfiles",
+        "/usr/share/clamav-testfiles",
+        "scans of ClamAV's own test files",
+    ),
+    needed("zip", "zip", "archives made by zip"),
+    needed("p7zip-full", "7z", "archives made by 7-Zip"),
+    needed("zstd", "zstd", "archives made by zstd"),
+    needed("xz-utils", "xz", "archives made by xz"),
+    needed("bzip2", "bzip2", "archives made by bzip2"),
+    needed("strace", "strace", "the count of the worker's system calls"),
+    needed("man-db", "man", "the rendering of the manual"),
+    needed("util-linux", "setpriv", "tests as an unprivileged user"),
+    needed(
+        "python3",
+        "python3",
+        "files made by Python's archive modules",
+    ),
+];
+
+/// Installs what is missing, as root with apt-get; says what stays missing and what that costs.
+pub(crate) fn prepare() -> Vec<String> {
+    if !missing().is_empty() && is_root() && on_path("apt-get") {
+        let packages: Vec<&str> = missing().iter().map(|needed| needed.package).collect();
+        println!("installing for the tests: {}", packages.join(" "));
+        if !apt(&install(&packages)) && apt(&["update", "-q"]) {
+            apt(&install(&packages));
+        }
+    }
+    missing()
+        .iter()
+        .map(|needed| {
+            format!(
+                "missing: {} (package {}); skipped without it: {}",
+                needed.provides, needed.package, needed.asked_for_by
+            )
+        })
+        .collect()
+}
+
+const fn needed(
+    package: &'static str,
+    provides: &'static str,
+    asked_for_by: &'static str,
+) -> Needed {
+    Needed {
+        package,
+        provides,
+        asked_for_by,
+    }
+}
+
+fn missing() -> Vec<&'static Needed> {
+    NEEDED
+        .iter()
+        .filter(|needed| match needed.provides.starts_with('/') {
+            true => !Path::new(needed.provides).exists(),
+            false => !on_path(needed.provides),
+        })
+        .collect()
+}
+
+fn install<'a>(packages: &[&'a str]) -> Vec<&'a str> {
+    let options = ["install", "-q", "-y", "--no-install-recommends"];
+    [&options[..], packages].concat()
+}
+
+fn apt(arguments: &[&str]) -> bool {
+    let status = Command::new("apt-get")
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}
+
+fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|found| found.uid() == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_looked_for_on_the_path() {
+        assert!(on_path("sh"));
+        assert!(!on_path("no-such-program-anywhere"));
+    }
+
+    #[test]
+    fn apt_asks_no_questions() {
+        let told = install(&["zip", "strace"]);
+        assert!(told.contains(&"-y") && told.ends_with(&["zip", "strace"]));
+    }
+}
