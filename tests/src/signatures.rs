@@ -26,7 +26,7 @@ impl Numbers {
     }
 
     fn bytes(&mut self, count: usize) -> Vec<u8> {
-        const ALPHABET: &[u8] = b"abcdefgh0123 \n\r-_./<>='\"@\xd3\x9b\xae\xb1\x02\xff";
+        const ALPHABET: &[u8] = b"abcdefgh0123 \n\r-_./<>='\"@\xd3\x9b\xae\xb1\x00\xff";
         (0..count)
             .map(|_| ALPHABET[self.below(ALPHABET.len())])
             .collect()
@@ -157,28 +157,26 @@ impl Generated {
     }
 }
 
-/// A file around a match: at its start, at its end or inside, whole or with one byte changed.
+/// Every file begins like a picture: the peer looks at text once
+/// more in a form of its own, and passes over files of five bytes and fewer.
+const BEGINNING: &[u8] = b"GIF89a\xff\xff";
+
+/// A file around a match: at its beginning, at its end or inside, whole or with one byte changed.
+/// Gives the file and where the match begins.
 #[must_use]
 pub fn file_around(numbers: &mut Numbers, matching: &[u8]) -> (Vec<u8>, usize) {
-    let before = match numbers.below(3) {
-        0 => 0,
-        _ => 1 + numbers.below(60),
+    let filling = |numbers: &mut Numbers| match numbers.below(3) {
+        0 => Vec::new(),
+        _ => {
+            let count = 1 + numbers.below(60);
+            numbers.bytes(count)
+        }
     };
-    let after = match numbers.below(3) {
-        0 => 0,
-        _ => 1 + numbers.below(60),
-    };
-    let mut bytes = numbers.bytes(before);
+    let mut bytes = BEGINNING.to_vec();
+    bytes.extend(filling(numbers));
+    let start = bytes.len();
     bytes.extend(matching);
-    bytes.extend(numbers.bytes(after));
-    // The peer passes over files of five bytes and fewer, and looks at text once more in a form
-    // of its own.
-    if after > 0 {
-        bytes.extend(0..=u8::MAX);
-    } else {
-        bytes.splice(..0, 0..=u8::MAX);
-    }
-    let start = if after > 0 { before } else { before + 256 };
+    bytes.extend(filling(numbers));
     if numbers.below(3) == 0 {
         bytes[start + numbers.below(matching.len())] ^= 1;
     }

@@ -14,7 +14,7 @@ fn round(seed: u64) -> usize {
     fs::create_dir(&database).unwrap();
     fs::create_dir(&files).unwrap();
     let mut numbers = Numbers::new(seed);
-    std::mem::forget(directory);
+   
     let mut text = String::new();
     for index in 0..SIGNATURES {
         let made = Generated::new(&mut numbers);
@@ -37,9 +37,9 @@ fn generated_body_signatures_match_where_the_peer_says() {
     if !peer::is_there("generated body signatures against clamscan") {
         return;
     }
-    let matches: usize = (1..=60).map(round).sum();
+    let matches: usize = (1..=6).map(round).sum();
     assert!(
-        matches > 600,
+        matches > 900,
         "only {matches} matches: the generator has lost its aim"
     );
 }
@@ -67,7 +67,7 @@ fn offsets_in_executables_match_where_the_peer_says() {
 }
 
 fn offsets_of(bytes: &[u8]) {
-    let matches: usize = (0..60).map(|seed| offsets_round(bytes, seed)).sum();
+    let matches: usize = (0..6).map(|seed| offsets_round(bytes, seed)).sum();
     assert!(matches > 50, "only {matches} matches");
 }
 

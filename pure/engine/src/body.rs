@@ -112,8 +112,7 @@ impl Walk<'_> {
                 self.inner_class(*class, *sense, at, out);
             }
             Instruction::Class(class, position, sense) => {
-                let holds = self.edge_class(*class, *position, at);
-                if holds == (*sense == Sense::Is) {
+                if self.edge_class(*class, *position, *sense, at) {
                     out.push(at);
                 }
             }
@@ -185,7 +184,7 @@ impl Walk<'_> {
     }
 
     /// At an edge a class looks at the neighbour and takes nothing; the object's edges count.
-    fn edge_class(&self, class: Class, position: Position, at: u64) -> bool {
+    fn edge_class(&self, class: Class, position: Position, sense: Sense, at: u64) -> bool {
         let leading = position == Position::Leading;
         let neighbour = if leading {
             at.checked_sub(1)
@@ -193,9 +192,12 @@ impl Walk<'_> {
         } else {
             self.window.byte(at)
         };
-        let Some(byte) = neighbour else { return true };
-        match class {
-            Class::Boundary if leading => is_leading_boundary(byte),
+        let wanted = sense == Sense::Is;
+        let Some(byte) = neighbour else { return wanted };
+        let holds = match class {
+            // What is forbidden before a part is the union of the two sets.
+            Class::Boundary if leading && wanted => is_leading_boundary(byte),
+            Class::Boundary if leading => is_inner_boundary(byte),
             Class::Boundary => is_trailing_boundary(byte),
             Class::NonWord => !byte.is_ascii_alphanumeric(),
             Class::LineEnd if leading => byte == b'\n',
@@ -203,7 +205,8 @@ impl Walk<'_> {
                 byte == b'\n'
                     || self.window.range(at, at.saturating_add(2)) == Some(b"\r\n".as_slice())
             }
-        }
+        };
+        holds == wanted
     }
 }
 
@@ -232,16 +235,13 @@ fn fits(choice: &[[u8; 2]], bytes: &[u8]) -> bool {
 // The three sets were measured from clamscan 1.4.6, byte by byte: they differ by position.
 
 fn is_leading_boundary(byte: u8) -> bool {
-    matches!(
-        byte,
-        0x09..=0x0d | b' ' | b'-' | b'.' | b'/' | b'<' | b'@' | b'_'
-    )
+    matches!(byte, b' ' | b'-' | b'.' | b'/' | b'<' | b'@' | b'_')
 }
 
 fn is_trailing_boundary(byte: u8) -> bool {
     matches!(
         byte,
-        0x09..=0x0d | b' ' | b'"' | b'\'' | b'-' | b'/' | b'=' | b'>' | b'_'
+        b'\n' | b'\r' | b' ' | b'"' | b'\'' | b'-' | b'/' | b'=' | b'>' | b'_'
     )
 }
 

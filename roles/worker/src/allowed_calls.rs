@@ -50,16 +50,8 @@ pub const ALLOWED: &[AllowedCall] = &[
         number: libc::SYS_brk,
     },
     AllowedCall {
-        name: "madvise",
-        number: libc::SYS_madvise,
-    },
-    AllowedCall {
         name: "clock_gettime",
         number: libc::SYS_clock_gettime,
-    },
-    AllowedCall {
-        name: "getrandom",
-        number: libc::SYS_getrandom,
     },
     AllowedCall {
         name: "exit_group",

@@ -3,6 +3,7 @@
 //! It is started by `candor` with its socket as descriptor 0, the rule pack as descriptor 1 and
 //! its diagnostics as descriptor 2, and refuses to run in any other way.
 
+use std::hash::RandomState;
 use std::io;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ fn main() -> ExitCode {
 
 /// Maps the pack, which is the last file that is opened, and locks the door.
 fn prepare(mode: Mode, data_bytes_max: u64) -> Result<(Option<Map>, JailReport), String> {
+    // Hash tables draw their keys from the kernel once, and now is the time for it.
+    drop(RandomState::new());
     let pack = pack().map_err(|error| format!("the rule pack can't be mapped: {error}"))?;
     let mut report = kernel::jail::enter(&jail::settings(mode, data_bytes_max))
         .map_err(|error| error.to_string())?;

@@ -27,7 +27,7 @@ const REFUSED_CODE: &[(&str, &str)] = &[
     ),
     ("fn get_", "name it without get_"),
 ];
-const REFUSED_COMMENTS: &[&str] = &["TODO", "FIXME", "XXX"];
+const REFUSED_COMMENTS: &[&str] = &["TODO", "FIXME", "XXX", "Placeholder"];
 /// What a pure crate has no business with: files, the network, processes, clocks, terminals.
 const REFUSED_IN_PURE: &[&str] = &[
     "std::env",

@@ -1,0 +1,272 @@
+//! The worker's list of system calls is neither too long nor too short: a real worker is traced
+//! through everything that it does, and each call on the list is made, and no other.
+
+use std::collections::BTreeSet;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use acceptance::cli::program;
+use kernel::channel::Channel;
+use proto::{CompileSource, Decode, Describe, Encode, Reply, Request, ScanItem, ScanOptions};
+
+const STRACE: &str = "/usr/bin/strace";
+const PLENTY: &str = "1073741824";
+/// Enough to start, and not enough for a source of [`LARGE_BYTES`].
+const LITTLE: &str = "16777216";
+const LARGE_BYTES: usize = 24 << 20;
+/// The self-test's last attempt; what comes after it is the worker's own doing.
+const LAST_PROBE: &str = "execve(\"/bin/true\"";
+/// Refused, and done without. Programs that are built for testing check every descriptor that
+/// they close; the others belong to the ways in which a program ends.
+const DISPENSABLE: [&str; 7] = [
+    "fcntl",
+    "sigaltstack",
+    "rt_sigprocmask",
+    "rt_sigaction",
+    "gettid",
+    "getpid",
+    "tgkill",
+];
+
+/// A worker under strace.
+struct Traced {
+    child: Child,
+    channel: Option<Channel>,
+    buffer: Vec<u8>,
+    record: PathBuf,
+}
+
+impl Traced {
+    fn start(folder: &Path, arguments: [&str; 2], pack: Option<&OwnedFd>) -> Self {
+        let (ours, theirs) = Channel::pair().unwrap();
+        let record = folder.join(format!("{}-{}", arguments[0], arguments[1]));
+        let record = record.with_added_extension(format!("{:?}", Instant::now()).len().to_string());
+        let stdout = match pack {
+            Some(pack) => Stdio::from(pack.try_clone().unwrap()),
+            None => Stdio::null(),
+        };
+        let child = Command::new(STRACE)
+            .args(["-f", "-qq", "-o"])
+            .arg(&record)
+            .arg(program("candor-worker"))
+            .args(arguments)
+            .env_clear()
+            .stdin(Stdio::from(theirs.into_fd()))
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut traced = Self {
+            child,
+            channel: Some(ours),
+            buffer: Vec::new(),
+            record,
+        };
+        let ready = traced.hear();
+        assert!(matches!(ready, Some(Reply::Ready { .. })), "{ready:?}");
+        traced
+    }
+
+    fn ask(&self, request: &Request, files: &[BorrowedFd<'_>]) {
+        let channel = self.channel.as_ref().unwrap();
+        channel.send(&request.to_message(), files).unwrap();
+    }
+
+    fn hear(&mut self) -> Option<Reply> {
+        let channel = self.channel.as_ref().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let received = channel.receive_by(&mut self.buffer, deadline).unwrap()?;
+        Some(Reply::from_message(received.bytes).unwrap())
+    }
+
+    /// Hangs up, and reads what the worker did once it was ready.
+    fn calls(mut self) -> Calls {
+        self.channel = None;
+        self.child.wait().unwrap();
+        Calls::read(&std::fs::read_to_string(&self.record).unwrap())
+    }
+}
+
+/// What a worker did in its jail.
+#[derive(Default)]
+struct Calls {
+    made: BTreeSet<String>,
+    refused: BTreeSet<String>,
+}
+
+impl Calls {
+    fn read(record: &str) -> Self {
+        let worker = record
+            .lines()
+            .find(|line| line.contains(LAST_PROBE))
+            .and_then(|line| line.split_whitespace().next())
+            .expect("the self-test was made");
+        let mut calls = Self::default();
+        let lines = record
+            .lines()
+            .filter_map(|line| line.strip_prefix(worker))
+            .skip_while(|line| !line.contains(LAST_PROBE))
+            .skip(1);
+        for line in lines.map(str::trim_start) {
+            let Some((name, rest)) = line.split_once('(') else {
+                continue;
+            };
+            if !name
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+            {
+                continue;
+            }
+            let set = if rest.contains("= -1 EPERM") {
+                &mut calls.refused
+            } else {
+                &mut calls.made
+            };
+            set.insert(name.to_string());
+        }
+        calls
+    }
+
+    fn add(&mut self, other: Self) {
+        self.made.extend(other.made);
+        self.refused.extend(other.refused);
+    }
+}
+
+fn memory(bytes: &[u8]) -> OwnedFd {
+    let file = kernel::file::memory_file("test").unwrap();
+    kernel::file::write_all_at(&file, 0, bytes).unwrap();
+    file
+}
+
+fn compile(folder: &Path, pack: &OwnedFd) -> Calls {
+    let mut worker = Traced::start(folder, ["compile", PLENTY], None);
+    let source = memory(b"Test.Marker:0:*:63616e646f722d6163636570\n");
+    let label = "test.ndb".to_string();
+    let sources = Request::CompileSources(vec![CompileSource { label }]);
+    worker.ask(&sources, &[source.as_fd()]);
+    worker.ask(&Request::CompileInto, &[pack.as_fd()]);
+    let reply = worker.hear();
+    assert!(matches!(reply, Some(Reply::Compiled { .. })), "{reply:?}");
+    worker.calls()
+}
+
+/// Small, large and packed files.
+fn files() -> Vec<OwnedFd> {
+    let mut files = vec![memory(b"small"), memory(&vec![b'x'; 8 << 20])];
+    if let Ok(entries) = std::fs::read_dir("/usr/share/clamav-testfiles") {
+        let paths = entries.map(|entry| entry.unwrap().path());
+        files.extend(paths.map(|path| OwnedFd::from(std::fs::File::open(path).unwrap())));
+    } else {
+        println!("skipped: packed files need the package clamav-testfiles");
+    }
+    files.truncate(proto::BATCH_ITEMS_MAX);
+    files
+}
+
+fn scan_and_describe(folder: &Path, pack: &OwnedFd) -> Calls {
+    let mut worker = Traced::start(folder, ["scan", PLENTY], Some(pack));
+    let files = files();
+    let items = (0u64..).take(files.len());
+    let items = items.map(|ticket| ScanItem { ticket }).collect();
+    let options = ScanOptions {
+        sha256: true,
+        all_matches: true,
+        ..ScanOptions::default()
+    };
+    let borrowed: Vec<_> = files.iter().map(AsFd::as_fd).collect();
+    worker.ask(&Request::Scan { options, items }, &borrowed);
+    for _ in &files {
+        let reply = worker.hear();
+        assert!(matches!(reply, Some(Reply::Verdict { .. })), "{reply:?}");
+    }
+    worker.ask(&Request::Describe(Describe::Show), &[]);
+    while !matches!(worker.hear(), Some(Reply::TextEnd(None))) {}
+    worker.calls()
+}
+
+/// A worker that is asked what it can't do says so and ends.
+fn refuse(folder: &Path) -> Calls {
+    let mut worker = Traced::start(folder, ["scan", PLENTY], None);
+    let file = memory(b"x");
+    let items = vec![ScanItem { ticket: 1 }];
+    let options = ScanOptions::default();
+    worker.ask(&Request::Scan { options, items }, &[file.as_fd()]);
+    let reply = worker.hear();
+    assert!(matches!(reply, Some(Reply::Refused(_))), "{reply:?}");
+    assert_eq!(worker.hear(), None);
+    worker.calls()
+}
+
+/// A worker without memory says so and dies.
+fn run_out_of_memory(folder: &Path) -> Calls {
+    let mut worker = Traced::start(folder, ["compile", LITTLE], None);
+    let source = memory(&vec![b'x'; LARGE_BYTES]);
+    let label = "large.ndb".to_string();
+    let sources = Request::CompileSources(vec![CompileSource { label }]);
+    worker.ask(&sources, &[source.as_fd()]);
+    let output = memory(b"");
+    let channel = worker.channel.as_ref().unwrap();
+    // It may be gone already.
+    let _ = channel.send(&Request::CompileInto.to_message(), &[output.as_fd()]);
+    let heard = worker.hear();
+    let unfinished = heard
+        .as_ref()
+        .is_none_or(|reply| matches!(reply, Reply::CompileFailed(_) | Reply::Refused(_)));
+    assert!(unfinished, "{heard:?}");
+    worker.calls()
+}
+
+/// The names on the list, and those of them that no test can reach here.
+fn listed() -> (BTreeSet<String>, BTreeSet<String>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../roles/worker/role.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut all = BTreeSet::new();
+    let mut untested = BTreeSet::new();
+    for section in text.split("[[syscall]]").skip(1) {
+        let value = |key: &str| {
+            section
+                .lines()
+                .find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix('='))
+                .map(|value| value.trim().trim_matches('"').to_string())
+        };
+        let name = value("name").expect("a call has a name");
+        if value("untested").is_some() {
+            untested.insert(name.clone());
+        }
+        all.insert(name);
+    }
+    (all, untested)
+}
+
+#[test]
+fn every_listed_call_is_made_and_no_other() {
+    if !Path::new(STRACE).exists() {
+        println!("skipped: tracing the worker needs strace");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let pack = memory(b"");
+    let mut calls = compile(folder.path(), &pack);
+    calls.add(scan_and_describe(folder.path(), &pack));
+    calls.add(refuse(folder.path()));
+    calls.add(run_out_of_memory(folder.path()));
+
+    let (listed, untested) = listed();
+    assert!(listed.len() >= 10, "{listed:?}");
+    let unlisted: Vec<_> = calls.made.difference(&listed).collect();
+    assert!(unlisted.is_empty(), "made and not listed: {unlisted:?}");
+    let unmade: Vec<_> = listed
+        .difference(&calls.made)
+        .filter(|name| !untested.contains(*name))
+        .collect();
+    assert!(unmade.is_empty(), "listed and never made: {unmade:?}");
+    let missed: Vec<_> = calls
+        .refused
+        .iter()
+        .filter(|name| !DISPENSABLE.contains(&name.as_str()))
+        .collect();
+    assert!(missed.is_empty(), "refused and perhaps needed: {missed:?}");
+}
