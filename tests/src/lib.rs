@@ -6,7 +6,12 @@
     reason = "this crate only serves tests, which fail by panicking"
 )]
 
+pub mod archives;
 pub mod cli;
+pub mod corpus;
+pub mod outcome;
 pub mod peer;
+pub mod quine;
 pub mod schema;
 pub mod signatures;
+pub mod watch;

@@ -1,31 +1,40 @@
 //! The jail, attacked from inside by what a taken-over worker could do, in each place where
 //! workers run: as root, as a normal user, in a container that forbids namespaces.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helping functions too"
+)]
 
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use kernel::channel::Channel;
+use tempfile::TempDir;
 
 const ATTACKER: &str = env!("CARGO_BIN_EXE_jail-attacker");
 const CONTAINER: &str = env!("CARGO_BIN_EXE_as-in-container");
 /// Fewer attempts than this would mean that the list was cut.
 const ATTACKS_MIN: usize = 120;
 
+/// A folder that every user may look into.
+fn open_folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let rights = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), rights).unwrap();
+    folder
+}
+
 /// Copies a program to where every user may run it.
-fn for_everybody(program: &str) -> std::path::PathBuf {
+fn for_everybody(folder: &TempDir, program: &str) -> String {
     let name = Path::new(program).file_name().unwrap();
-    let folder = std::env::temp_dir().join(format!("candor-jail-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let copy = folder.join(name);
-    if !copy.exists() {
-        let partial = folder.join(format!(
-            "{}-{:?}",
-            name.display(),
-            std::thread::current().id()
-        ));
-        std::fs::copy(program, &partial).unwrap();
-        std::fs::rename(partial, &copy).unwrap();
-    }
-    copy
+    let copy = folder.path().join(name);
+    std::fs::copy(program, &copy).unwrap();
+    copy.into_os_string().into_string().unwrap()
 }
 
 fn run(command: &[&str]) -> (Output, String) {
@@ -102,8 +111,9 @@ fn no_attack_gets_out_of_a_normal_users_jail() {
     let Some(mut command) = as_nobody() else {
         return;
     };
-    let attacker = for_everybody(ATTACKER);
-    command.extend([attacker.to_str().unwrap(), "all"]);
+    let folder = open_folder();
+    let attacker = for_everybody(&folder, ATTACKER);
+    command.extend([attacker.as_str(), "all"]);
     assert_nothing_succeeded(&run(&command).1);
 }
 
@@ -126,12 +136,10 @@ fn no_attack_gets_out_of_a_normal_users_jail_where_namespaces_are_forbidden() {
     let Some(mut command) = as_nobody() else {
         return;
     };
-    let (container, attacker) = (for_everybody(CONTAINER), for_everybody(ATTACKER));
-    command.extend([
-        container.to_str().unwrap(),
-        attacker.to_str().unwrap(),
-        "all",
-    ]);
+    let folder = open_folder();
+    let container = for_everybody(&folder, CONTAINER);
+    let attacker = for_everybody(&folder, ATTACKER);
+    command.extend([container.as_str(), attacker.as_str(), "all"]);
     let (_, text) = run(&command);
     assert_nothing_succeeded(&text);
     assert!(layer(&text, "user-namespace").starts_with("missing: "));
@@ -156,33 +164,78 @@ fn a_jail_without_its_filter_does_not_claim_to_hold() {
     assert!(text.contains("threat network: holds false"), "{text}");
 }
 
+/// A jailed process that never ends by itself, behind its supervisor.
+fn staying() -> (Child, Channel) {
+    let (ours, theirs) = Channel::pair().unwrap();
+    let child = Command::new(ATTACKER)
+        .arg("stay")
+        .stdin(Stdio::from(theirs.into_fd()))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    (child, ours)
+}
+
+/// Waits until the jailed process runs, does something, and waits until it is gone: it alone has
+/// its diagnostics open.
+fn assert_gone_after(child: &mut Child, act: impl FnOnce(&mut Child)) {
+    let mut diagnostics = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("staying") {
+        line.clear();
+        assert_ne!(
+            diagnostics.read_line(&mut line).unwrap(),
+            0,
+            "it did not stay"
+        );
+    }
+    let began = Instant::now();
+    act(child);
+    let mut rest = String::new();
+    diagnostics.read_to_string(&mut rest).unwrap();
+    child.wait().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_jailed_process_ends_with_its_supervisor() {
+    let (mut child, channel) = staying();
+    assert_gone_after(&mut child, |child| child.kill().unwrap());
+    drop(channel);
+}
+
+#[test]
+fn a_jailed_process_does_not_outlive_the_pools_end_of_its_socket() {
+    let (mut child, channel) = staying();
+    assert_gone_after(&mut child, |_| drop(channel));
+}
+
 #[test]
 fn without_proc_the_jail_holds_all_the_same() {
     if !is_root() {
         println!("skipped: an empty root needs root");
         return;
     }
-    let attacker = for_everybody(ATTACKER);
-    let root = attacker.parent().unwrap().join("root");
-    let needed = run_ldd(&attacker);
-    for file in needed.iter().chain([&attacker.display().to_string()]) {
+    let folder = open_folder();
+    let attacker = for_everybody(&folder, ATTACKER);
+    let root = folder.path().join("root");
+    for file in libraries(&attacker).iter().chain([&attacker]) {
         let place = root.join(file.trim_start_matches('/'));
         std::fs::create_dir_all(place.parent().unwrap()).unwrap();
-        if !place.exists() {
-            std::fs::copy(file, place).unwrap();
-        }
+        std::fs::copy(file, place).unwrap();
     }
     let (_, text) = run(&[
         "/usr/sbin/chroot",
         root.to_str().unwrap(),
-        attacker.to_str().unwrap(),
+        attacker.as_str(),
         "all",
     ]);
     assert_nothing_succeeded(&text);
 }
 
 /// The libraries that a program needs, by path.
-fn run_ldd(program: &Path) -> Vec<String> {
+fn libraries(program: &str) -> Vec<String> {
     let output = Command::new("ldd").arg(program).output().unwrap();
     String::from_utf8(output.stdout)
         .unwrap()

@@ -1,5 +1,10 @@
 //! The pool with workers that misbehave: whatever one does, every file comes back, none of them
 //! clean by accident, and nothing is left running.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helping functions too"
+)]
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -361,4 +366,22 @@ fn one_task_workers_give_their_answer() {
     .unwrap();
     assert_eq!(lines, ["one", "two", "three"]);
     assert!(pool::inspect(&program).unwrap().holds());
+}
+
+#[test]
+fn a_real_worker_that_runs_out_of_memory_says_so() {
+    let program = acceptance::cli::program("candor-worker");
+    let large = "x".repeat(24 << 20);
+    let sources = vec![("large.ndb".to_string(), memory(&large))];
+    let error = pool::compile(&program, sources, memory(""), 16 << 20).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("memory allocation of"), "{text}");
+}
+
+#[test]
+fn a_real_worker_is_ready_with_a_jail_that_holds() {
+    let program = acceptance::cli::program("candor-worker");
+    let report = pool::inspect(&program).unwrap();
+    assert!(report.holds(), "{report:?}");
+    assert_eq!(report.layers.len(), proto::Layer::ALL.len());
 }

@@ -12,5 +12,5 @@ mod scan;
 mod serve;
 mod sources;
 
-pub use scan::{FileToScan, scan_file};
+pub use scan::{FileToScan, ScanBuffers, scan_file};
 pub use serve::serve;

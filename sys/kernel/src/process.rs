@@ -5,3 +5,23 @@ pub fn end(code: u8) -> ! {
     // SAFETY: `_exit` takes any number, touches no memory of ours and does not return.
     unsafe { libc::_exit(i32::from(code)) }
 }
+
+/// The processor time of every child that has ended and was waited for, user's and kernel's.
+#[must_use]
+pub fn children_cpu() -> std::time::Duration {
+    let usage = rusage_of_children();
+    let part = |time: libc::timeval| {
+        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+        let micros = u64::try_from(time.tv_usec).unwrap_or(0);
+        std::time::Duration::from_secs(seconds) + std::time::Duration::from_micros(micros)
+    };
+    part(usage.ru_utime) + part(usage.ru_stime)
+}
+
+fn rusage_of_children() -> libc::rusage {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer is to a whole, writable `rusage`, which the kernel fills.
+    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr()) };
+    // SAFETY: it was zeroed, which is a valid `rusage`, before the kernel filled it.
+    unsafe { usage.assume_init() }
+}

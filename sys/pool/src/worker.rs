@@ -288,7 +288,7 @@ impl Worker {
         // An error after some bytes only means that no more come.
         let _ = limited.read_to_end(&mut bytes);
         let text = String::from_utf8_lossy(&bytes);
-        let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
+        let line = text.lines().rev().find(|line| is_worth_keeping(line))?;
         Some(
             line.trim()
                 .chars()
@@ -301,12 +301,28 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // Its supervisor dies at once and takes the jailed process along; both are reaped, one
-        // here and one by the kernel. It fails only where the process has already been reaped.
+        // An idle worker sees the end of its channel and ends by itself; its supervisor is reaped
+        // here, and the time that both took is counted as this process's children's. A busy one
+        // is killed: the supervisor dies at once and takes the jailed process along.
+        let _ = self.channel.cut();
+        let deadline = Instant::now() + END_BY_ITSELF;
+        while Instant::now() < deadline {
+            match self.child.try_wait() {
+                Ok(Some(_)) => return,
+                Ok(None) => std::thread::sleep(END_STEP),
+                Err(_) => break,
+            }
+        }
+        // Both fail only where the process has already been reaped.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
+
+/// How long a worker may take to end by itself.
+const END_BY_ITSELF: Duration = Duration::from_millis(50);
+/// Between two looks at it.
+const END_STEP: Duration = Duration::from_micros(250);
 
 /// Too many descriptors of this user are on their way.
 const ETOOMANYREFS: i32 = 109;
@@ -331,6 +347,11 @@ fn is_within_bounds(verdict: &Verdict) -> bool {
             .findings
             .iter()
             .all(|finding| finding.matches.len() <= MATCHES_MAX)
+}
+
+/// The standard library ends its last words with advice that helps nobody here.
+fn is_worth_keeping(line: &str) -> bool {
+    !line.trim().is_empty() && !line.starts_with("note: ")
 }
 
 fn is_about_memory(words: &str) -> bool {

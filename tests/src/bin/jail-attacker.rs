@@ -1,7 +1,8 @@
 //! A worker that was taken over: it enters the worker's own jail, then tries to get out.
 //!
 //! `jail-attacker all` makes every attempt and prints a line for each; `interrupt` makes the one
-//! that ends the process; `loose` enters a jail that allows every call and says whether it holds.
+//! that ends the process; `loose` enters a jail that allows every call and says whether it holds;
+//! `stay` never ends by itself.
 
 use std::process::ExitCode;
 
@@ -19,9 +20,11 @@ const EVERY_CALL: [AllowedCall; 600] = {
         number: 0,
     }; 600];
     let mut index = 0;
+    let mut number = 0;
     while index < calls.len() {
-        calls[index].number = index as i64;
+        calls[index].number = number;
         index += 1;
+        number += 1;
     }
     calls
 };
@@ -44,8 +47,14 @@ fn main() -> ExitCode {
             },
             || {},
         ),
+        "stay" => jailed(settings(Mode::Scan, DATA_BYTES_MAX), || {
+            eprintln!("staying");
+            loop {
+                std::hint::spin_loop();
+            }
+        }),
         _ => {
-            eprintln!("usage: jail-attacker all|interrupt|loose");
+            eprintln!("usage: jail-attacker all|interrupt|loose|stay");
             ExitCode::from(2)
         }
     }
