@@ -16,6 +16,9 @@ pub struct Sample {
     pub golden: String,
 }
 
+/// Data behind an end, as golden files spell it.
+const AFTER_END: &str = "(after\\x20end)";
+
 /// Every sample, in the order of names.
 #[must_use]
 pub fn samples() -> Vec<Sample> {
@@ -59,7 +62,7 @@ impl Sample {
             .lines()
             .filter_map(|line| line.strip_prefix("member "));
         members
-            .filter(|line| !line.starts_with("(after\\x20end)"))
+            .filter(|line| !line.starts_with(AFTER_END))
             .filter_map(|line| {
                 let mut fields = line.rsplit(' ');
                 let digest = fields.next()?;

@@ -14,4 +14,5 @@ pub mod peer;
 pub mod quine;
 pub mod schema;
 pub mod signatures;
+pub mod tree;
 pub mod watch;

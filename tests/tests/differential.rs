@@ -1,5 +1,7 @@
 //! The same verdict as the peer on the same bytes and the same signatures.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
+
 use std::fs;
 
 use acceptance::peer;
@@ -14,7 +16,7 @@ fn round(seed: u64) -> usize {
     fs::create_dir(&database).unwrap();
     fs::create_dir(&files).unwrap();
     let mut numbers = Numbers::new(seed);
-   
+
     let mut text = String::new();
     for index in 0..SIGNATURES {
         let made = Generated::new(&mut numbers);
@@ -118,4 +120,67 @@ fn offsets_round(bytes: &[u8], seed: u64) -> usize {
     }
     fs::write(database.join("off.ndb"), text).unwrap();
     peer::assert_same(&database, &files)
+}
+
+/// Every hash kind, with the right size, a wrong one and any, for files that differ in one byte.
+#[test]
+fn hash_signatures_match_where_the_peer_says() {
+    if !peer::is_there("hash signatures against clamscan") {
+        return;
+    }
+    let Ok(sample) = fs::read("/usr/share/clamav-testfiles/clam.exe") else {
+        println!("skipped: hash signatures against clamscan (clamav-testfiles is not installed)");
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let (database, files) = (directory.path().join("db"), directory.path().join("files"));
+    fs::create_dir(&database).unwrap();
+    fs::create_dir(&files).unwrap();
+    let mut changed = sample.clone();
+    changed[100] ^= 1;
+    let mut longer = sample.clone();
+    longer.push(0);
+    for (name, bytes) in [
+        ("plain", &sample),
+        ("changed", &changed),
+        ("longer", &longer),
+    ] {
+        fs::write(files.join(name), bytes).unwrap();
+    }
+    // As `md5sum`, `sha1sum`, `sha256sum`, `sigtool --mdb` and `sigtool --imp` give them.
+    let (md5, section) = (
+        "aa15bcf478d165efd2065190eb473bcb",
+        "23db1dd3f77fae25610b6a32701313ae",
+    );
+    let import = "98c88d882f01a3f6ac1e5f7dfd761624";
+    let lines = [
+        (
+            "a.hdb",
+            format!("{md5}:544:Hdb.Right\n{md5}:545:Hdb.Size\n"),
+        ),
+        ("b.hdb", format!("{}:544:Hdb.Upper\n", md5.to_uppercase())),
+        (
+            "a.hsb",
+            format!("{md5}:*:Hsb.Any:73\n{md5}:544:Hsb.Old:10:20\n"),
+        ),
+        (
+            "a.mdb",
+            format!("512:{section}:Mdb.Right\n513:{section}:Mdb.Size\n"),
+        ),
+        ("a.msb", format!("*:{section}:Msb.Any:73\n")),
+        (
+            "a.imp",
+            format!("{import}:39:Imp.Right\n{import}:40:Imp.Size\n{import}:*:Imp.Any:90\n"),
+        ),
+        ("a.ign2", "Hdb.Upper\n".to_string()),
+    ];
+    for (name, text) in &lines {
+        fs::write(database.join(name), text).unwrap();
+    }
+    let matches = peer::assert_same(&database, &files);
+    assert!(matches >= 8, "only {matches} matches");
+    // A file that a database calls good is flagged by nothing.
+    fs::write(database.join("a.fp"), format!("{md5}:544:Good\n")).unwrap();
+    let fewer = peer::assert_same(&database, &files);
+    assert!(fewer < matches, "{fewer} of {matches} matches are left");
 }

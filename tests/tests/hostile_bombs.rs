@@ -32,7 +32,7 @@ fn scan(scene: &Scene, file: &Path, options: &[&str], within_s: u64) -> (Said, W
         said.outcome,
         said.incomplete,
         watched.elapsed.as_secs_f64(),
-        watched.peak("candor-worker").anonymous_kib
+        watched.peak("candor-worker").anonymous_kib,
     );
     (said, watched)
 }
@@ -146,7 +146,11 @@ fn archives_in_archives_that_come_to_ten_gigabytes_end_by_a_limit() {
     let (said, watched) = scan(&scene, &file, &["--max-time", "30s"], 60);
     assert_eq!(said.outcome, "incomplete", "{}", said.line);
     let named = ["limit-ratio", "limit-bytes", "limit-time"];
-    assert!(named.iter().any(|reason| said.lacks(reason)), "{}", said.line);
+    assert!(
+        named.iter().any(|reason| said.lacks(reason)),
+        "{}",
+        said.line
+    );
     assert_memory(&watched, 256 << 20);
 }
 
@@ -267,15 +271,6 @@ fn a_thousand_containers_inside_each_other_end_by_depth() {
 #[test]
 fn depth_counts_to_the_level_that_was_asked_for() {
     let scene = Scene::default();
-    let mut nested = format!("padding so that it is compressed {MARKER}").into_bytes();
-    for _ in 0..20 {
-        nested = gzip(&[&b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"[..], &nested].concat());
-        nested = Zip::default().with(b"n", &nested, Method::Deflated).finish();
-    }
-    // Only the gzip files are containers of something; what begins with letters is not one.
-    let file = scene.write("twenty.zip", &nested);
-    let (said, _) = scan(&scene, &file, &[], 10);
-    assert_eq!(said.line["objects"], 3, "{}", said.line);
     let mut nested = MARKER.as_bytes().to_vec();
     for _ in 0..20 {
         nested = gzip(&nested);

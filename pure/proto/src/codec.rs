@@ -166,7 +166,7 @@ records! {
     Finding { name, rule, member, matches }
     Detail { reason, member, text }
     Verdict {
-        kind, findings, incomplete, details, objects, size_bytes, sha256, elapsed_us, read_error,
+        kind, findings, findings_omitted, incomplete, details, objects, size_bytes, sha256, elapsed_us, read_error,
     }
     Probe { threat, attempt, result }
     JailReport { layers, probes }

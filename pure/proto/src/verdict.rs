@@ -196,6 +196,8 @@ pub struct Verdict {
     pub kind: String,
     /// Rules that fired, at most [`FINDINGS_MAX`].
     pub findings: Vec<Finding>,
+    /// Findings beyond those, counted and not kept.
+    pub findings_omitted: u64,
     /// Why it is incomplete, if it is.
     pub incomplete: Reasons,
     /// The same in detail, at most [`DETAILS_MAX`].

@@ -75,7 +75,7 @@ impl Lines<'_> {
 
 /// The table of what became of each source's lines.
 fn show(pack: &Pack<'_>, lines: &mut Lines<'_>) {
-    let rows = describe_sources(pack);
+    let rows = gathered(describe_sources(pack));
     let width = rows
         .iter()
         .map(|row| row.label.len())
@@ -105,6 +105,28 @@ fn show(pack: &Pack<'_>, lines: &mut Lines<'_>) {
     }
     lines.push(table_row("total", width, sums, ""));
     lines.push(format!("{} signatures can fire", pack.signatures()));
+}
+
+/// Containers hold one file for each bytecode signature: one row is enough for all of them.
+fn gathered(rows: Vec<SourceRow>) -> Vec<SourceRow> {
+    let mut gathered: Vec<SourceRow> = Vec::new();
+    for mut row in rows {
+        if row.kind == "bytecode"
+            && let Some((container, _)) = row.label.split_once('/')
+        {
+            row.label = format!("{container}/*.cbc");
+        }
+        match gathered.last_mut() {
+            Some(last) if last.label == row.label && row.kind == "bytecode" => {
+                last.lines = last.lines.saturating_add(row.lines);
+                for (sum, more) in last.left_out.iter_mut().zip(&row.left_out) {
+                    sum.lines = sum.lines.saturating_add(more.lines);
+                }
+            }
+            _ => gathered.push(row),
+        }
+    }
+    gathered
 }
 
 fn table_row(label: &str, width: usize, numbers: [u64; 6], kind: &str) -> String {

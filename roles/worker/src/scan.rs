@@ -212,7 +212,8 @@ impl FileScan<'_, '_> {
         }
         for hit in &examined.hits {
             if self.verdict.findings.len() >= FINDINGS_MAX {
-                break;
+                self.verdict.findings_omitted = self.verdict.findings_omitted.saturating_add(1);
+                continue;
             }
             let rule = rule_ref(self.pack, hit.rule, hit.text_sha256);
             self.verdict.findings.push(Finding {

@@ -7,7 +7,7 @@ use kernel::channel::Channel;
 use kernel::map::Map;
 use proto::{
     Decode, Encode, JailReport, MESSAGE_BYTES_MAX, PackSummary, PendingKind, Reply, Request,
-    ScanItem, ScanOptions,
+    ScanItem, ScanOptions, Verdict,
 };
 use rules::{Pack, SourceRow, describe_sources};
 
@@ -84,38 +84,40 @@ fn scan_batch(
         return Err("a batch came with too many or too few files".to_string());
     }
     for (item, file) in items.into_iter().zip(files) {
-        let mut verdict = scan_file(
-            buffers,
-            FileToScan {
-                file: &file,
-                options: &options,
-            },
-        );
-        let mut reply = Reply::Verdict {
-            ticket: item.ticket,
-            verdict: verdict.clone(),
-        }
-        .to_message();
-        while reply.len() > MESSAGE_BYTES_MAX {
-            // Names inside containers may be long; findings are the last thing to go.
-            let half = |count: usize| count / 2;
-            verdict.details.truncate(half(verdict.details.len()));
-            if verdict.details.is_empty() {
-                verdict
-                    .findings
-                    .truncate(half(verdict.findings.len()).max(1));
-            }
-            reply = Reply::Verdict {
-                ticket: item.ticket,
-                verdict: verdict.clone(),
-            }
-            .to_message();
-        }
+        let wanted = FileToScan {
+            file: &file,
+            options: &options,
+        };
+        let reply = fitting(item.ticket, scan_file(buffers, wanted));
         channel
             .send(&reply, &[])
             .map_err(|error| format!("no answer can be sent: {error}"))?;
     }
     Ok(())
+}
+
+/// A verdict's message. Names inside containers may be long: what does not fit is counted, details
+/// before findings.
+fn fitting(ticket: u64, mut verdict: Verdict) -> Vec<u8> {
+    loop {
+        let kept = verdict.findings.len();
+        let reply = Reply::Verdict { ticket, verdict };
+        let message = reply.to_message();
+        let Reply::Verdict { verdict: back, .. } = reply else {
+            return message;
+        };
+        if message.len() <= MESSAGE_BYTES_MAX || kept == 0 {
+            return message;
+        }
+        verdict = back;
+        if verdict.details.is_empty() {
+            verdict.findings.truncate(kept / 2);
+            let omitted = kept.saturating_sub(verdict.findings.len()) as u64;
+            verdict.findings_omitted = verdict.findings_omitted.saturating_add(omitted);
+        } else {
+            verdict.details.truncate(verdict.details.len() / 2);
+        }
+    }
 }
 
 /// What a scan says of its pack.

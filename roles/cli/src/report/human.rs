@@ -142,6 +142,10 @@ impl Human {
             );
             self.about(text, finding);
         }
+        if verdict.findings_omitted > 0 {
+            let more = counted(verdict.findings_omitted, "finding", "findings");
+            put(text, format_args!("    and {more} more\n"));
+        }
         if let Some(why) = &verdict.read_error {
             self.error(text, path, why);
         }

@@ -66,6 +66,8 @@ struct FileJson {
     path_bytes_hex: Option<String>,
     outcome: &'static str,
     findings: Vec<FindingJson>,
+    #[serde(skip_serializing_if = "is_zero")]
+    findings_omitted: u64,
     incomplete: Vec<&'static str>,
     incomplete_details: Vec<DetailJson>,
     r#type: Option<String>,
@@ -83,9 +85,18 @@ struct FileJson {
     quarantine_error: Option<String>,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 impl FileJson {
     fn fill(&mut self, verdict: &Verdict) {
         self.findings = verdict.findings.iter().map(FindingJson::new).collect();
+        self.findings_omitted = verdict.findings_omitted;
         self.incomplete = verdict
             .incomplete
             .iter()

@@ -1,3 +1,5 @@
+//! What is printed: lines, escapes, colours and sums.
+
 use super::human::{Human, Paint};
 use super::*;
 use proto::{Finding, Reason, RuleRef};

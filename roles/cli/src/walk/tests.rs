@@ -1,3 +1,5 @@
+//! The walk over real trees: links, kinds, depth, and what is skipped.
+
 use super::*;
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -88,7 +88,14 @@ fn supervise(child: i32) -> ! {
     }
 }
 
-/// Waits for the end of the worker or of its socket; in the second case it ends at once.
+/// How long a worker whose socket is gone may take to end by itself. One that waits for a request
+/// ends at once, and what it cost is then told to whoever waits for this process.
+const END_BY_ITSELF: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 40_000_000,
+};
+
+/// Waits for the end of the worker or of its socket; in the second case it ends soon.
 fn wait_for_either(ended: BorrowedFd<'_>) {
     let stdin = rustix::stdio::stdin();
     loop {
@@ -99,8 +106,14 @@ fn wait_for_either(ended: BorrowedFd<'_>) {
         match poll(&mut ends, None) {
             Err(Errno::INTR) => {}
             Err(_) => return,
-            // The socket is gone while the worker lives: ending takes it along.
-            Ok(_) if ends[0].revents().is_empty() => process::end(GIVEN_UP),
+            Ok(_) if ends[0].revents().is_empty() => {
+                let mut end = [PollFd::from_borrowed_fd(ended, PollFlags::IN)];
+                match poll(&mut end, Some(&END_BY_ITSELF)) {
+                    Ok(count) if count > 0 => return,
+                    // The worker is busy: ending takes it along.
+                    _ => process::end(GIVEN_UP),
+                }
+            }
             Ok(_) => return,
         }
     }
