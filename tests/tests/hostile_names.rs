@@ -5,7 +5,7 @@
 use std::fs;
 
 use acceptance::archives::{Method, Zip, tar_member};
-use acceptance::cli::{MARKER, Scene, run};
+use acceptance::cli::{MARKER, Scene, candor, run};
 use acceptance::outcome::said;
 use acceptance::schema::Schema;
 use acceptance::tree::listing;
@@ -59,11 +59,11 @@ fn members_are_found_whatever_they_are_called_and_nothing_is_written() {
     scene.write("d/names.tar", tar);
     let signatures = scene.signatures();
     let before = listing(scene.path());
-    let mut scan = scene.scan();
+    let mut scan = candor();
     // From a directory of its own, so that relative names would be seen to be written.
     scan.current_dir(scene.at("d"));
-    let ran = run(scan.args(["--json", "--all-matches"]).arg(scene.at("d")));
-    assert!(signatures.exists());
+    scan.args(["scan", "--json", "--all-matches", "--db"]);
+    let ran = run(scan.arg(signatures).arg(scene.at("d")));
     assert_eq!(before, listing(scene.path()));
     assert!(fs::metadata("/tmp/candor-was-here").is_err());
     let schema = Schema::published("scan");

@@ -22,6 +22,7 @@ pub mod identify;
 mod input;
 pub mod members;
 mod output;
+mod packers;
 pub mod source;
 
 pub use facts::{Facts, Section, Structure};

@@ -170,7 +170,10 @@ impl FileScan<'_, '_> {
         }
         // An executable that is not built as the books say is still wholly looked at, byte by
         // byte; what its parser missed decides only which positions some signatures can name.
-        drop(troubles);
+        let told = troubles
+            .into_iter()
+            .filter(|trouble| trouble.reason != Reason::Malformed);
+        told.for_each(|trouble| self.trouble(trouble));
         self.inside(source, format, facts.as_ref(), budget);
     }
 

@@ -4,12 +4,15 @@ use crate::fields::array;
 use crate::identify::{Format, Probe, Role};
 use crate::input::read_part;
 use crate::members::{Stop, Trouble, Troubles};
+use crate::packers;
 use crate::{Facts, ReadError, Section, Source, Structure};
 
 const MAGIC: &[u8] = b"\x7fELF";
 const HEADER_BYTES: usize = 64;
 const SECTIONS_MAX: usize = 4_096;
 const SEGMENTS_MAX: usize = 1_024;
+/// A packer leaves its mark right behind the headers.
+const MARK_BYTES: usize = 512;
 const LOAD: u64 = 1;
 const NO_BITS: u64 = 8;
 
@@ -43,6 +46,9 @@ fn read(source: &dyn Source, troubles: &mut Troubles) -> Result<Option<Facts>, R
         }
     }
     let size_bytes = source.size_bytes();
+    if let Some(packer) = packers::by_mark(&read_part(source, 0, MARK_BYTES)?) {
+        troubles.note(0, Stop::unsupported(packers::words(packer)));
+    }
     let parts: Vec<(u64, Section)> = sections
         .rows
         .iter()

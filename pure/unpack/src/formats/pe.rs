@@ -7,6 +7,7 @@ use crate::fields::{array, u16_le, u32_le};
 use crate::identify::{Format, Probe, Role};
 use crate::input::read_part;
 use crate::members::{Stop, Trouble, Troubles};
+use crate::packers;
 use crate::{Facts, ReadError, Section, Source, Structure};
 
 const SECTIONS_MAX: usize = 96;
@@ -60,6 +61,7 @@ struct Image {
     sections_offset: u64,
     sections_claimed: usize,
     sections: Vec<SectionHeader>,
+    packer: Option<&'static str>,
 }
 
 struct SectionHeader {
@@ -92,7 +94,11 @@ impl Image {
             .chunks_exact(SECTION_HEADER_BYTES)
             .filter_map(|header| SectionHeader::parse(header, alignment, source.size_bytes()))
             .collect();
+        let packer = table
+            .chunks_exact(SECTION_HEADER_BYTES)
+            .find_map(|header| packers::by_section(header.get(..8)?));
         Ok(Some(Self {
+            packer,
             optional,
             sections_offset,
             sections_claimed: claimed,
@@ -101,6 +107,12 @@ impl Image {
     }
 
     fn facts(&self, source: &dyn Source, troubles: &mut Troubles) -> Facts {
+        if let Some(packer) = self.packer {
+            troubles.note(
+                self.sections_offset,
+                Stop::unsupported(packers::words(packer)),
+            );
+        }
         let entry = u32_le(&self.optional, 16).filter(|address| *address != 0);
         let import_text = imports::text(source, self).unwrap_or_else(|error| {
             troubles.note(0, error);

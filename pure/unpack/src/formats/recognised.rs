@@ -13,6 +13,16 @@ pub(super) static FORMATS: &[Format] = &[
     unsupported("lha", is_lha),
     unsupported("ace", |probe| probe.head.get(7..14) == Some(b"**ACE**")),
     unsupported("cab", |probe| probe.head.starts_with(b"MSCF\0\0\0\0")),
+    unsupported("nsis", |probe| {
+        probe.head.get(4..20) == Some(b"\xef\xbe\xad\xdeNullsoftInst")
+    }),
+    unsupported("autoit", |probe| {
+        probe.head.starts_with(b"\xa3HK\xbe\x98lJ\xa9\x99LS\n")
+    }),
+    unsupported("installshield-setup", |probe| {
+        let start = probe.head.get(..256).unwrap_or(probe.head);
+        start.windows(7).any(|window| window == b"\0Disk1\\")
+    }),
     unsupported("installshield-cab", |probe| probe.head.starts_with(b"ISc(")),
     unsupported("cpio", is_cpio),
     unsupported("ar", |probe| probe.head.starts_with(b"!<arch>\n")),
