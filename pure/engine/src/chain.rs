@@ -12,6 +12,9 @@ use rules::body::Gap;
 /// Ends remembered for one part; a file that needs more ends as `limit-work`.
 const ENDS_MAX: usize = 4096;
 
+/// Ends remembered for all parts together; a file that needs more ends as `limit-memory`.
+const ENDS_IN_ALL_MAX: usize = 1 << 20;
+
 /// Where a part ended, and where the first part began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
@@ -39,11 +42,14 @@ pub(crate) struct Found<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Chains {
     ends: BTreeMap<(u32, u32), Vec<End>>,
+    /// How many of them there are.
+    count: usize,
 }
 
 impl Chains {
     pub(crate) fn clear(&mut self) {
         self.ends.clear();
+        self.count = 0;
     }
 
     /// Adds a part; gives the match where it completes its rule.
@@ -97,9 +103,16 @@ impl Chains {
             match ends.first_mut() {
                 Some(earliest) if earliest.end <= end.end => {}
                 Some(earliest) => *earliest = end,
-                None => ends.push(end),
+                None => {
+                    self.count = self.count.saturating_add(1);
+                    ends.push(end);
+                }
             }
-            return Ok(());
+            return if self.count > ENDS_IN_ALL_MAX {
+                Err(Reason::LimitMemory)
+            } else {
+                Ok(())
+            };
         }
         budget.spend_work(ends.len() as u64)?;
         if ends.iter().any(|known| known.end == end.end) {
@@ -108,12 +121,19 @@ impl Chains {
         if ends.len() >= ENDS_MAX {
             let slack = rules::body::PART_BYTES_MAX as u64;
             let reach = u64::from(found.next_gap.max).saturating_add(slack);
+            let before = ends.len();
             ends.retain(|known| known.end.saturating_add(reach) >= end.end);
+            let gone = before.saturating_sub(ends.len());
+            self.count = self.count.saturating_sub(gone);
             if ends.len() >= ENDS_MAX {
                 return Err(Reason::LimitWork);
             }
         }
         ends.push(end);
+        self.count = self.count.saturating_add(1);
+        if self.count > ENDS_IN_ALL_MAX {
+            return Err(Reason::LimitMemory);
+        }
         Ok(())
     }
 }
