@@ -1,9 +1,5 @@
 //! Files made to cost: each ends by a named limit, in time, within the memory that was allowed.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail as tests do"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::fs::{self, File};
 use std::path::Path;

@@ -1,10 +1,5 @@
 //! Damaged files through the real command: cut short everywhere, and with random bytes changed. No
 //! worker dies of one, and nothing that was lost is called clean.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail as tests do"
-)]
 
 use std::collections::BTreeMap;
 use std::fs;

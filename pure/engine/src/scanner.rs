@@ -250,29 +250,30 @@ impl<'p> Scanner<'p> {
     /// Lists the places in a block where some literal may begin, in their order.
     fn collect(&mut self, window: &Window<'_>, (from, to): (u64, u64), bodies: &Bodies<'_>) {
         self.places.clear();
-        for (number, table) in (0u8..).zip(bodies.tables()) {
-            let place = |at, short| Place {
-                at,
-                table: number,
-                short,
-            };
-            let until = window.base.saturating_add(window.bytes.len() as u64);
-            let long = window
-                .range(from, to.saturating_add(3).min(until))
-                .unwrap_or_default();
-            for (at, gram) in (from..).zip(long.array_windows::<4>()) {
-                if table.may_match(u32::from_le_bytes(*gram)) {
-                    self.places.push(place(at, false));
-                }
-            }
-            if table.has_short() {
-                let short = window.range(from, to.saturating_add(1).min(until));
-                for (at, pair) in (from..).zip(short.unwrap_or_default().array_windows::<2>()) {
-                    if table.may_match_short(u16::from_le_bytes(*pair)) {
-                        self.places.push(place(at, true));
-                    }
-                }
-            }
+        let until = window.base.saturating_add(window.bytes.len() as u64);
+        let slice = |behind: u64| {
+            window
+                .range(from, to.saturating_add(behind).min(until))
+                .unwrap_or_default()
+        };
+        for (table, search) in (0u8..).zip(bodies.tables()) {
+            let places = &mut self.places;
+            search.for_each_long(slice(3), &mut |index| {
+                let at = from.saturating_add(index as u64);
+                places.push(Place {
+                    at,
+                    table,
+                    short: false,
+                });
+            });
+            search.for_each_short(slice(1), &mut |index| {
+                let at = from.saturating_add(index as u64);
+                places.push(Place {
+                    at,
+                    table,
+                    short: true,
+                });
+            });
         }
         self.places.sort_unstable();
     }
