@@ -13,6 +13,7 @@ pub mod outcome;
 pub mod peer;
 pub mod quine;
 pub mod schema;
+pub mod shared;
 pub mod signatures;
 pub mod tree;
 pub mod watch;

@@ -1,8 +1,10 @@
 //! One block of an xz stream: its header, its filters, LZMA2, its check.
 
+use std::io::ErrorKind;
+
 use lzma_rust2::filter::StreamFilter;
 use lzma_rust2::{Action, FilterConfig, FilterType, Lzma2Stream, Status};
-use proto::Budget;
+use proto::{Budget, Reason};
 use sha2::{Digest, Sha256};
 
 use crate::decode::xz::{DAMAGED, ENDS_EARLY, integer};
@@ -254,6 +256,8 @@ fn decode_data(
             Ok(result) if result.status == Status::StreamEnd => Ok(()),
             Ok(_) if at_end && given == 0 => Err(Stop::malformed(ENDS_EARLY)),
             Ok(_) => continue,
+            // The data is not to blame where the process is given less than the budget allows.
+            Err(error) if error.kind() == ErrorKind::OutOfMemory => Err(Reason::LimitMemory.into()),
             Err(_) if at_end => Err(Stop::malformed(ENDS_EARLY)),
             Err(_) => Err(Stop::malformed(DAMAGED)),
         };
