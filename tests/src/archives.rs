@@ -136,12 +136,17 @@ pub fn gzip_stored(content: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A window descriptor of zstd: 128 KiB.
+pub const WINDOW_128_KIB: u8 = 7 << 3;
+/// The same: 240 MiB.
+pub const WINDOW_240_MIB: u8 = 17 << 3 | 7;
+
 /// A zstd frame of zeros in blocks that say one byte and how often: four bytes for 128 KiB.
 #[must_use]
-pub fn zstd_zeros(size_bytes: u64) -> Vec<u8> {
+pub fn zstd_zeros(size_bytes: u64, window: u8) -> Vec<u8> {
     const BLOCK_BYTES: u64 = 128 << 10;
-    // A window of 128 KiB and nothing else said.
-    let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3];
+    // The window, and nothing else said.
+    let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd, 0, window];
     let blocks = size_bytes.div_ceil(BLOCK_BYTES).max(1);
     for number in 1..=blocks {
         let length = match number == blocks {

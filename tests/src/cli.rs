@@ -26,16 +26,18 @@ pub fn candor_under(launcher: &str, arguments: &[&str]) -> Command {
 /// A program that was built beside this test.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
-    let path = target().join(name);
+    let path = built_folder().join(name);
     assert!(
-        path.exists() && target().join("candor-worker").exists(),
+        path.exists() && built_folder().join("candor-worker").exists(),
         "{} is not there; build it first: cargo build -p candor -p candor-worker",
         path.display()
     );
     path
 }
 
-fn target() -> PathBuf {
+/// The folder that this test's profile is built into.
+#[must_use]
+pub fn built_folder() -> PathBuf {
     let own = std::env::current_exe().expect("this test has a path");
     let built = own.parent().and_then(Path::parent);
     built.expect("a test stands in target/PROFILE/deps").into()
@@ -43,7 +45,7 @@ fn target() -> PathBuf {
 
 fn settle(command: &mut Command) {
     command
-        .env("XDG_CACHE_HOME", target().join("test-cache"))
+        .env("XDG_CACHE_HOME", built_folder().join("test-cache"))
         .env_remove("NO_COLOR")
         .stdin(Stdio::null());
 }

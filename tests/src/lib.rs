@@ -7,8 +7,10 @@
 )]
 
 pub mod archives;
+pub mod attacks;
 pub mod cli;
 pub mod corpus;
+pub mod guest;
 pub mod outcome;
 pub mod peer;
 pub mod quine;

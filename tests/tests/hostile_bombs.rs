@@ -6,7 +6,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use acceptance::archives::{Header, Method, Zip, gzip, gzip_stored, local_header, zstd_zeros};
+use acceptance::archives::{
+    Header, Method, WINDOW_128_KIB, WINDOW_240_MIB, Zip, gzip, gzip_stored, local_header,
+    tar_member, zstd_zeros,
+};
 use acceptance::cli::{MARKER, Scene};
 use acceptance::outcome::{Said, said};
 use acceptance::quine::gzip_quine;
@@ -14,7 +17,19 @@ use acceptance::watch::{Watched, watch};
 
 /// What a worker may hold beside `--max-memory`: the engine's tables, windows and buffers.
 const RESERVE_BYTES: u64 = 128 << 20;
+/// No option makes a scan go deeper.
+const DEPTH_MAX: u64 = 64;
 const GIB: u64 = 1 << 30;
+
+#[test]
+fn the_bounds_are_those_that_the_manual_states() {
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/limits.md");
+    let text = fs::read_to_string(manual).unwrap();
+    let words = format!("`--max-memory` and {} MiB beside it", RESERVE_BYTES >> 20);
+    assert!(text.contains(&words), "{words:?} is not in {manual}");
+    let words = format!("more than {DEPTH_MAX} containers");
+    assert!(text.contains(&words), "{words:?} is not in {manual}");
+}
 
 /// Scans one file with these options; fails if it takes longer than that.
 fn scan(scene: &Scene, file: &Path, options: &[&str], within_s: u64) -> (Said, Watched) {
@@ -71,7 +86,7 @@ fn five_gibibytes_of_zeros_end_by_ratio_in_every_compression() {
     let piece = gzip(&vec![0; 64 << 20]);
     let mut bombs = vec![
         ("zeros.gz", piece.repeat(80)),
-        ("zeros.zst", zstd_zeros(5 * GIB)),
+        ("zeros.zst", zstd_zeros(5 * GIB, WINDOW_128_KIB)),
     ];
     bombs.extend(packed_zeros("xz", 64 << 20, 80).map(|bytes| ("zeros.xz", bytes)));
     bombs.extend(packed_zeros("bzip2", 64 << 20, 80).map(|bytes| ("zeros.bz2", bytes)));
@@ -91,7 +106,7 @@ fn five_gibibytes_of_zeros_end_by_ratio_in_every_compression() {
 #[test]
 fn a_bomb_that_may_have_any_ratio_ends_by_memory() {
     let scene = Scene::default();
-    let file = scene.write("zeros.zst", zstd_zeros(5 * GIB));
+    let file = scene.write("zeros.zst", zstd_zeros(5 * GIB, WINDOW_128_KIB));
     for (option, bytes) in [("16M", 16 << 20), ("256M", 256 << 20)] {
         let options = ["--max-ratio", "1000000000", "--max-memory", option];
         let (said, watched) = scan(&scene, &file, &options, 60);
@@ -101,10 +116,43 @@ fn a_bomb_that_may_have_any_ratio_ends_by_memory() {
 }
 
 #[test]
+fn a_window_that_grows_into_the_memory_limit_kills_no_worker() {
+    // The window fits the limit; what a decoder takes for it while it grows does not.
+    let scene = Scene::default();
+    let file = scene.write("window.zst", zstd_zeros(GIB, WINDOW_240_MIB));
+    let (said, watched) = scan(&scene, &file, &["--max-ratio", "1000000000"], 60);
+    said.assert_incomplete("limit-memory");
+    assert_eq!(said.line["objects"], 2, "what was decoded is looked at");
+    assert_memory(&watched, 256 << 20);
+    let small = scene.write("small.zst", zstd_zeros(1 << 20, WINDOW_240_MIB));
+    let (said, watched) = scan(&scene, &small, &[], 60);
+    assert_eq!(said.outcome, "clean", "{}", said.line);
+    assert!(watched.peak("candor-worker").anonymous_kib < 16 << 10);
+}
+
+#[test]
+fn a_decoder_that_the_jail_gives_too_little_does_not_blame_the_file() {
+    let scene = Scene::default();
+    let has_prlimit = Command::new("prlimit").arg("--version").output().is_ok();
+    let Some(bytes) = packed_zeros("xz", 64 << 20, 1).filter(|_| has_prlimit) else {
+        println!("skipped: prlimit or xz is not installed");
+        return;
+    };
+    let file = scene.write("zeros.xz", bytes);
+    let mut scan = acceptance::cli::candor_under("prlimit", &["--data=40000000", "--"]);
+    scan.args(["scan", "--json", "--max-ratio", "1000000000", "--db"])
+        .arg(scene.signatures())
+        .arg(&file);
+    let watched = watch(&mut scan, Duration::from_secs(60));
+    let said = said(&watched.ran).remove("zeros.xz").unwrap();
+    said.assert_incomplete("limit-memory");
+}
+
+#[test]
 fn a_bomb_that_may_have_all_memory_is_stopped_by_the_jail() {
     // The budget would allow 1 GiB; the process is given 200 MB from outside.
     let scene = Scene::default();
-    let file = scene.write("zeros.zst", zstd_zeros(900 << 20));
+    let file = scene.write("zeros.zst", zstd_zeros(900 << 20, WINDOW_128_KIB));
     let mut scan = acceptance::cli::candor_under("prlimit", &["--data=200000000", "--"]);
     if Command::new("prlimit").arg("--version").output().is_err() {
         println!("skipped: prlimit is not installed");
@@ -223,7 +271,11 @@ fn a_file_that_unpacks_to_itself_ends_by_depth() {
         said.assert_incomplete("limit-depth");
         assert_eq!(said.line["type"], "gzip");
         // One object more than containers that were entered.
-        let deepest = if options.is_empty() { 17 } else { 65 };
+        let deepest = if options.is_empty() {
+            17
+        } else {
+            DEPTH_MAX + 1
+        };
         assert_eq!(said.line["objects"], deepest, "{}", said.line);
     }
 }
@@ -241,7 +293,7 @@ fn a_thousand_containers_inside_each_other_end_by_depth() {
             0 => gzip(&mixed),
             1 => Zip::default().with(b"m", &mixed, Method::Deflated).finish(),
             _ => {
-                let mut tar = acceptance::archives::tar_member(b"t", &mixed);
+                let mut tar = tar_member(b"t", &mixed);
                 tar.extend([0; 1024]);
                 gzip(&tar)
             }

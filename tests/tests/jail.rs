@@ -2,7 +2,6 @@
 //! workers run: as root, as a normal user, in a container that forbids namespaces.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "a test fails by panicking, in its helping functions too"
 )]
 
@@ -13,13 +12,13 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use acceptance::attacks::{assert_nothing_succeeded, layer};
+use acceptance::guest::libraries;
 use kernel::channel::Channel;
 use tempfile::TempDir;
 
 const ATTACKER: &str = env!("CARGO_BIN_EXE_jail-attacker");
 const CONTAINER: &str = env!("CARGO_BIN_EXE_as-in-container");
-/// Fewer attempts than this would mean that the list was cut.
-const ATTACKS_MIN: usize = 120;
 
 /// A folder that every user may look into.
 fn open_folder() -> TempDir {
@@ -46,26 +45,6 @@ fn run(command: &[&str]) -> (Output, String) {
         .unwrap();
     let text = String::from_utf8(output.stderr.clone()).unwrap();
     (output, text)
-}
-
-fn assert_nothing_succeeded(text: &str) {
-    let attacks: Vec<_> = text
-        .lines()
-        .filter(|line| line.starts_with("attack "))
-        .collect();
-    assert!(attacks.len() >= ATTACKS_MIN, "{text}");
-    for attack in attacks {
-        assert!(attack.ends_with(": refused EPERM"), "{attack}\n{text}");
-    }
-    assert!(text.contains("jail: holds true"), "{text}");
-    assert!(text.contains("end of attack"), "{text}");
-}
-
-fn layer<'a>(text: &'a str, name: &str) -> &'a str {
-    let start = format!("layer {name}: ");
-    text.lines()
-        .find_map(|line| line.strip_prefix(&start))
-        .unwrap_or_else(|| panic!("no layer {name} in:\n{text}"))
 }
 
 fn is_root() -> bool {
@@ -220,8 +199,13 @@ fn without_proc_the_jail_holds_all_the_same() {
     let folder = open_folder();
     let attacker = for_everybody(&folder, ATTACKER);
     let root = folder.path().join("root");
-    for file in libraries(&attacker).iter().chain([&attacker]) {
-        let place = root.join(file.trim_start_matches('/'));
+    let program = Path::new(&attacker);
+    for file in libraries(program)
+        .iter()
+        .map(AsRef::as_ref)
+        .chain([program])
+    {
+        let place = root.join(file.strip_prefix("/").unwrap());
         std::fs::create_dir_all(place.parent().unwrap()).unwrap();
         std::fs::copy(file, place).unwrap();
     }
@@ -232,15 +216,4 @@ fn without_proc_the_jail_holds_all_the_same() {
         "all",
     ]);
     assert_nothing_succeeded(&text);
-}
-
-/// The libraries that a program needs, by path.
-fn libraries(program: &str) -> Vec<String> {
-    let output = Command::new("ldd").arg(program).output().unwrap();
-    String::from_utf8(output.stdout)
-        .unwrap()
-        .split_whitespace()
-        .filter(|word| word.starts_with('/'))
-        .map(str::to_string)
-        .collect()
 }

@@ -1,5 +1,7 @@
 //! What the tests use beside Rust: looked for by what it provides, installed where that is allowed.
 
+mod kernel;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -28,10 +30,14 @@ const NEEDED: &[Needed] = &[
     needed("man-db", "man", "the rendering of the manual"),
     needed("zsh", "zsh", "completions for zsh"),
     needed("fish", "fish", "completions for fish"),
+    needed("qemu-system-x86", EMULATOR, OLDER_KERNEL),
 ];
 
+const EMULATOR: &str = "qemu-system-x86_64";
+const OLDER_KERNEL: &str = "the jail on Debian 12's kernel";
+
 /// Installs what is missing, as root with apt-get; says what stays missing and what that costs.
-pub(crate) fn prepare() -> Vec<String> {
+pub(crate) fn prepare(target: &Path) -> Vec<String> {
     if !missing().is_empty() && is_root() && on_path("apt-get") {
         let packages: Vec<&str> = missing().iter().map(|needed| needed.package).collect();
         println!("installing for the tests: {}", packages.join(" "));
@@ -39,7 +45,7 @@ pub(crate) fn prepare() -> Vec<String> {
             apt(&install(&packages));
         }
     }
-    missing()
+    let mut told: Vec<String> = missing()
         .iter()
         .map(|needed| {
             format!(
@@ -47,7 +53,15 @@ pub(crate) fn prepare() -> Vec<String> {
                 needed.provides, needed.package, needed.asked_for_by
             )
         })
-        .collect()
+        .collect();
+    if on_path(EMULATOR)
+        && let Err(why) = kernel::prepare(target)
+    {
+        told.push(format!(
+            "missing: an older kernel: {why}; skipped without it: {OLDER_KERNEL}"
+        ));
+    }
+    told
 }
 
 const fn needed(

@@ -20,7 +20,7 @@ struct Tally {
 
 /// Prepares, builds the commands that the tests run, runs the tests, and sums up.
 pub(crate) fn run(workspace: &Workspace) -> Result<Problems, String> {
-    let missing = debian::prepare();
+    let missing = debian::prepare(&workspace.target);
     // The default members, as people build them: without the features that tests turn on.
     let built = workspace
         .cargo()

@@ -68,6 +68,8 @@ pub(crate) struct Foreign {
 #[derive(Debug)]
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
+    /// Where cargo builds.
+    pub(crate) target: PathBuf,
     pub(crate) members: Vec<Member>,
     pub(crate) foreign: Vec<Foreign>,
     /// `rustc` in `[workspace.metadata.toolchain]`.
@@ -91,6 +93,7 @@ impl Workspace {
             .to_owned();
         Ok(Self {
             root: metadata.workspace_root.clone().into(),
+            target: metadata.target_directory.clone().into(),
             members: members(&metadata),
             foreign: foreign(&metadata),
             toolchain,

@@ -116,7 +116,10 @@ mod tests {
         }
         table
             + "\nSizes take the suffixes K, M, G and T (powers of 1,024), times take ms, s, m and \
-                 h.\nA file's output is never called out of proportion below 8 MiB.\n"
+                 h.\nA file's output is never called out of proportion below 8 MiB.\nA worker process holds \
+               at most `--max-memory` and 128 MiB beside it, for its tables and windows; the kernel \
+               refuses it more.\nNo option makes it look into more than 64 containers inside each \
+               other.\n"
     }
 
     #[test]

@@ -20,8 +20,11 @@ use crate::file_source::FileSource;
 const WHOLE_BYTES_MAX: u64 = 4 << 20;
 /// A scan calls itself for each container inside a container: no limit makes it go deeper.
 const DEPTH_MAX: u64 = 64;
-/// What is kept of a member's name.
+/// What is kept of a member's name. With the names below, one finding fits a message even at the
+/// greatest depth.
 const NAME_BYTES_MAX: usize = 1024;
+/// What is kept of a rule's name and of its source's.
+const RULE_NAME_BYTES_MAX: usize = 8 * 1024;
 
 /// What a worker keeps from one file to the next.
 pub struct ScanBuffers<'p> {
@@ -369,7 +372,12 @@ fn short_name(name: &[u8]) -> Vec<u8> {
 
 fn rule_name(pack: &Pack<'_>, id: RuleId) -> String {
     let name = pack.rule(id).map(|rule| rule.name).unwrap_or_default();
-    String::from_utf8_lossy(name).into_owned()
+    bounded_text(name)
+}
+
+fn bounded_text(bytes: &[u8]) -> String {
+    let kept = bytes.get(..RULE_NAME_BYTES_MAX).unwrap_or(bytes);
+    String::from_utf8_lossy(kept).into_owned()
 }
 
 fn rule_ref(pack: &Pack<'_>, id: RuleId, sha256: [u8; 32]) -> RuleRef {
@@ -379,7 +387,7 @@ fn rule_ref(pack: &Pack<'_>, id: RuleId, sha256: [u8; 32]) -> RuleRef {
     let label = pack.source_label(rule.source).unwrap_or_default();
     RuleRef {
         kind: rule.kind.as_str().to_string(),
-        source: String::from_utf8_lossy(label).into_owned(),
+        source: bounded_text(label),
         line: rule.line,
         sha256,
     }

@@ -106,12 +106,13 @@ fn fitting(ticket: u64, mut verdict: Verdict) -> Vec<u8> {
         let Reply::Verdict { verdict: back, .. } = reply else {
             return message;
         };
-        if message.len() <= MESSAGE_BYTES_MAX || kept == 0 {
+        // One finding always fits: its names are bounded where it is made.
+        if message.len() <= MESSAGE_BYTES_MAX || (kept <= 1 && back.details.is_empty()) {
             return message;
         }
         verdict = back;
         if verdict.details.is_empty() {
-            verdict.findings.truncate(kept / 2);
+            verdict.findings.truncate((kept / 2).max(1));
             let omitted = kept.saturating_sub(verdict.findings.len()) as u64;
             verdict.findings_omitted = verdict.findings_omitted.saturating_add(omitted);
         } else {

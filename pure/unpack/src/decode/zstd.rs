@@ -13,6 +13,11 @@ use crate::output::Output;
 
 /// Tables, literals and the block that is being decoded.
 const STATE_BYTES: u64 = 1 << 20;
+/// No block decodes to more (RFC 8878, 3.1.1.2.4).
+const BLOCK_BYTES_MAX: u64 = 128 << 10;
+/// A damaged block is noticed after one match or run of literals too many.
+const STEP_BYTES_MAX: u64 = 4 * BLOCK_BYTES_MAX;
+const RING_SLACK_BYTES: u64 = 2 * BLOCK_BYTES_MAX;
 /// The longest frame header, magic included.
 const HEADER_BYTES_MAX: usize = 18;
 const MAGIC: u32 = 0xfd2f_b528;
@@ -38,11 +43,47 @@ pub(crate) fn unzstd(
         return Err(Stop::malformed("zstd header is damaged"));
     }
     let window = window_bytes(head)?;
-    let held = window.saturating_add(STATE_BYTES);
-    budget.hold_memory(held)?;
-    let decoded = frame(input, window, output, budget);
-    budget.release_memory(held);
+    let mut ring = Ring::new(window);
+    if window > budget.memory_left() {
+        return Err(Reason::LimitMemory.into());
+    }
+    budget.hold_memory(STATE_BYTES)?;
+    let decoded = frame(input, &mut ring, output, budget);
+    budget.release_memory(ring.held.saturating_add(STATE_BYTES));
     decoded
+}
+
+/// What the decoder's window takes. It grows with what was decoded, to powers of two and some
+/// slack, and while it moves both the old one and the new one are there.
+struct Ring {
+    window: u64,
+    decoded_at_most: u64,
+    held: u64,
+}
+
+impl Ring {
+    fn new(window: u64) -> Self {
+        Self {
+            window,
+            decoded_at_most: 0,
+            held: 0,
+        }
+    }
+
+    /// Holds memory for one more block; gives what is free again once that is decoded.
+    fn grow(&mut self, budget: &mut Budget) -> Result<u64, Reason> {
+        let content = self.decoded_at_most.min(self.window);
+        let needed = content.saturating_add(STEP_BYTES_MAX);
+        let capacity = needed.next_power_of_two().saturating_add(RING_SLACK_BYTES);
+        self.decoded_at_most = self.decoded_at_most.saturating_add(BLOCK_BYTES_MAX);
+        if capacity <= self.held {
+            return Ok(0);
+        }
+        budget.hold_memory(capacity)?;
+        let old = self.held;
+        self.held = capacity;
+        Ok(old)
+    }
 }
 
 fn skip(input: &mut Input<'_>, length: u64) -> Result<(), Stop> {
@@ -90,19 +131,24 @@ fn window_bytes(head: &[u8]) -> Result<u64, Stop> {
 
 fn frame(
     input: &mut Input<'_>,
-    window: u64,
+    ring: &mut Ring,
     output: &mut Output,
     budget: &mut Budget,
 ) -> Result<(), Stop> {
     let mut decoder = FrameDecoder::new();
-    decoder.set_max_window_size(window);
+    decoder.set_max_window_size(ring.window);
     if decoder.init(&mut *input).is_err() {
         return Err(Stop::malformed("zstd header is damaged"));
     }
     let stated = decoder.content_size();
     let mut given = 0u64;
     let ended = loop {
+        let old = match ring.grow(budget) {
+            Ok(old) => old,
+            Err(reason) => break Err(reason.into()),
+        };
         let step = decoder.decode_blocks(&mut *input, BlockDecodingStrategy::UptoBlocks(1));
+        budget.release_memory(old);
         given = given.saturating_add(drain(&mut decoder, input, output, budget)?);
         match step {
             Ok(true) => break Ok(()),
