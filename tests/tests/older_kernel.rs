@@ -1,7 +1,6 @@
 //! The jail and a scan on Debian 12's own kernel, 6.1, in an emulated machine that is started
 //! once for all these tests.
 #![expect(
-    clippy::unwrap_used,
     clippy::panic,
     reason = "a test fails by panicking, in its helping functions too"
 )]

@@ -74,9 +74,13 @@ impl Attempt {
         // the tables' authors vouch.
         let returned = unsafe { libc::syscall(self.number, a, b, c, d, e, f) };
         let error = io::Error::last_os_error();
-        // A process that was split off has nothing to do here.
-        if returned == 0 && SPLITTING_CALLS.contains(&self.number) {
-            process::end(0);
+        if SPLITTING_CALLS.contains(&self.number) {
+            match i32::try_from(returned) {
+                // A process that was split off has nothing to do here.
+                Ok(0) => process::end(0),
+                Ok(child @ 1..) => process::wait_for(child),
+                _ => {}
+            }
         }
         let result = if returned == -1 {
             ProbeResult::Refused(error.raw_os_error().unwrap_or(0))
@@ -104,4 +108,24 @@ const SPLITTING_CALLS: &[i64] = &[
 /// A pointer as the kernel's call convention passes it.
 fn address<T>(pointer: *const T) -> i64 {
     i64::from_ne_bytes((pointer as usize as u64).to_ne_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_was_split_off_is_gone_and_can_no_longer_signal() {
+        const SIGNAL: i64 = libc::SIGCHLD as i64;
+        for _ in 0..100 {
+            let arguments = &[Number(SIGNAL), Number(0), Number(0), Number(0), Number(0)];
+            let attempt = Attempt::new(Threat::Exec, "clone", libc::SYS_clone, arguments);
+            assert_eq!(attempt.make().result, ProbeResult::Succeeded);
+            let options = libc::WNOHANG | libc::__WALL;
+            // SAFETY: the status is not asked for; no other test here has children.
+            let left = unsafe { libc::waitpid(-1, std::ptr::null_mut(), options) };
+            let error = io::Error::last_os_error().raw_os_error();
+            assert_eq!((left, error), (-1, Some(libc::ECHILD)));
+        }
+    }
 }

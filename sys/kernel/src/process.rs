@@ -6,6 +6,13 @@ pub fn end(code: u8) -> ! {
     unsafe { libc::_exit(i32::from(code)) }
 }
 
+/// Waits until a process that was split off is gone, and its signal with it: one that came after
+/// this process asked to be traced would stop it for good.
+pub(crate) fn wait_for(child: i32) {
+    // SAFETY: the kernel writes nowhere, since the status is not asked for.
+    unsafe { libc::waitpid(child, std::ptr::null_mut(), libc::__WALL) };
+}
+
 /// The processor time of every child that has ended and was waited for, user's and kernel's.
 #[must_use]
 pub fn children_cpu() -> std::time::Duration {
