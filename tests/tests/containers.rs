@@ -1,5 +1,4 @@
 //! CVD, CLD and CUD containers: what is inside, and whether the publisher signed it.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
 use std::fs;
 use std::path::Path;

@@ -4,7 +4,6 @@
 use engine::{Examined, Object, Options, Scanner};
 use proto::{Budget, Limits, Match, Reason, Unlimited};
 use rules::{Compiler, IgnoreList, Pack};
-use unpack::Source;
 
 const WINDOW: usize = 1 << 20;
 
@@ -21,10 +20,10 @@ fn pack_of(lines: &str) -> Vec<u8> {
     bytes
 }
 
-fn examine(pack: &[u8], bytes: &Vec<u8>, limits: Limits) -> Examined {
+fn examine(pack: &[u8], bytes: &[u8], limits: Limits) -> Examined {
     let pack = Pack::open(pack).unwrap();
     let object = Object {
-        source: bytes as &dyn Source,
+        source: &bytes,
         look_bytes: bytes.len() as u64,
         facts: None,
     };
@@ -39,7 +38,7 @@ fn examine(pack: &[u8], bytes: &Vec<u8>, limits: Limits) -> Examined {
     )
 }
 
-fn matches(pack: &[u8], bytes: &Vec<u8>) -> Vec<Match> {
+fn matches(pack: &[u8], bytes: &[u8]) -> Vec<Match> {
     let examined = examine(pack, bytes, Limits::default());
     assert_eq!(examined.limit, None);
     examined
