@@ -136,6 +136,87 @@ pub fn gzip_stored(content: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// An xz file of one block without a check, whose content is stored, at most 64 KiB of it.
+#[must_use]
+pub fn xz_stored(content: &[u8]) -> Vec<u8> {
+    let with_crc = |bytes: &[u8]| [bytes, &crc32fast::hash(bytes).to_le_bytes()].concat();
+    let flags = [0, 0];
+    let mut bytes = b"\xfd7zXZ\0".to_vec();
+    bytes.extend(with_crc(&flags));
+    // LZMA2 with the smallest dictionary, sizes unknown.
+    let mut block = with_crc(&[2, 0, 0x21, 1, 0, 0, 0, 0]);
+    block.push(1);
+    let chunk = u16::try_from(content.len() - 1).expect("one chunk");
+    block.extend(chunk.to_be_bytes());
+    block.extend(content);
+    block.push(0);
+    let mut index = vec![0, 1];
+    index.extend(seven_bits(block.len()));
+    index.extend(seven_bits(content.len()));
+    block.resize(block.len().next_multiple_of(4), 0);
+    index.resize(index.len().next_multiple_of(4), 0);
+    let index = with_crc(&index);
+    bytes.extend(block);
+    let footer = [&four(index.len() / 4 - 1)[..], &flags].concat();
+    bytes.extend(&index);
+    bytes.extend(crc32fast::hash(&footer).to_le_bytes());
+    bytes.extend(footer);
+    bytes.extend(b"YZ");
+    bytes
+}
+
+/// A number in seven bits a byte, the lowest first.
+fn seven_bits(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number > 0x7f {
+        bytes.push(u8::try_from(number & 0x7f).expect("seven bits") | 0x80);
+        number >>= 7;
+    }
+    bytes.push(u8::try_from(number).expect("seven bits"));
+    bytes
+}
+
+/// A 7z archive as far as its start header goes: nothing more is needed to know it as one.
+#[must_use]
+pub fn seven_zip(body: &[u8]) -> Vec<u8> {
+    let mut start = (body.len() as u64).to_le_bytes().to_vec();
+    start.extend([0; 12]);
+    let mut bytes = b"7z\xbc\xaf\x27\x1c\0\x04".to_vec();
+    bytes.extend(crc32fast::hash(&start).to_le_bytes());
+    bytes.extend(start);
+    bytes.extend(body);
+    bytes
+}
+
+/// The headers of a RAR archive as versions 1.5 to 4 write them.
+#[must_use]
+pub fn rar4() -> Vec<u8> {
+    let main = [0x73, 0, 0, 13, 0, 0, 0, 0, 0, 0, 0];
+    let crc = crc32fast::hash(&main).to_le_bytes();
+    [b"Rar!\x1a\x07\0".as_slice(), &crc[..2], &main].concat()
+}
+
+/// The headers of a RAR archive as version 5 writes them.
+#[must_use]
+pub fn rar5() -> Vec<u8> {
+    let main = [3, 1, 0, 0];
+    let crc = crc32fast::hash(&main).to_le_bytes();
+    [b"Rar!\x1a\x07\x01\0".as_slice(), &crc, &main].concat()
+}
+
+/// A cabinet of one folder and one file, as far as its header goes.
+#[must_use]
+pub fn cab(body: &[u8]) -> Vec<u8> {
+    let mut bytes = b"MSCF\0\0\0\0".to_vec();
+    bytes.extend(four(36 + body.len()));
+    bytes.extend([0; 4]);
+    bytes.extend(four(36));
+    bytes.extend([0; 4]);
+    bytes.extend([3, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    bytes.extend(body);
+    bytes
+}
+
 /// A window descriptor of zstd: 128 KiB.
 pub const WINDOW_128_KIB: u8 = 7 << 3;
 /// The same: 240 MiB.

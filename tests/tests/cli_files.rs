@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use acceptance::cli::{MARKER, Ran, Scene, candor_under, program, ran, run};
+use acceptance::schema::Schema;
 
 fn scanned(ran: &Ran, count: &str) {
     assert!(ran.out.contains(&format!("Scanned: {count}\n")), "{ran:?}");
@@ -66,17 +67,68 @@ fn a_special_file_that_is_named_is_refused_and_never_waited_for() {
 #[test]
 fn kernel_file_systems_are_left_alone() {
     let scene = Scene::default();
-    let named = run(scene.scan().arg("/proc"));
-    assert_eq!(named.code, Some(0), "{named:?}");
-    assert!(
-        named.out.contains("/proc: skipped: kernel file system\n"),
-        "{named:?}"
-    );
+    let below = run(scene
+        .scan()
+        .args(["--exclude", "/[!p]*", "--exclude", "/p[!r]*", "/"]));
+    assert_eq!(below.code, Some(0), "{below:?}");
+    assert!(below.out.contains("kernel file system"), "{below:?}");
     let file = run(scene.scan().arg("/proc/version"));
     assert_eq!(file.code, Some(2), "{file:?}");
     let link = run(scene.scan().arg("/proc/self/exe"));
     assert_eq!(link.code, Some(0), "{link:?}");
     scanned(&link, "1 file");
+}
+
+#[test]
+fn a_named_path_that_is_not_scanned_is_an_error() {
+    let scene = Scene::default();
+    let line = "/proc: error: not scanned: kernel file system\n";
+    let named = run(scene.scan().arg("/proc"));
+    assert_eq!(named.code, Some(2), "{named:?}");
+    assert!(named.out.starts_with(line), "{named:?}");
+    let json = run(scene.scan().args(["--json", "/proc"])).json();
+    Schema::published("scan").check(&json[0]);
+    assert_eq!(json[0]["outcome"], "error");
+    assert_eq!(json[1]["summary"]["errors"], 1);
+    // The store that detected files go to is named, and left alone all the same.
+    let store = scene.at("store");
+    let mut scan = scene.scan();
+    let own = run(scan.arg("--quarantine").arg(&store).arg(&store));
+    assert_eq!(own.code, Some(2), "{own:?}");
+    assert!(own.out.contains("directory of candor's own"), "{own:?}");
+    let excluded = run(scene.scan().args(["--exclude", "proc", "/proc"]));
+    assert_eq!(
+        excluded.code,
+        Some(0),
+        "what was excluded was: {excluded:?}"
+    );
+}
+
+#[test]
+fn links_upon_links_lead_to_each_directory_once() {
+    let scene = Scene::default();
+    for level in 0..24 {
+        fs::create_dir_all(scene.at(format!("d/{level}"))).unwrap();
+        for link in ["a", "b"] {
+            let next = format!("../{}", level + 1);
+            symlink(next, scene.at(format!("d/{level}/{link}"))).unwrap();
+        }
+    }
+    scene.write("d/24/bottom", MARKER);
+    let ran = run(scene.scan().arg("--follow").arg(scene.at("d/0")));
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    scanned(&ran, "1 file");
+    let line = "Skipped: 24 directories looked at under other names\n";
+    assert!(ran.out.contains(line), "{ran:?}");
+    let json = run(scene
+        .scan()
+        .args(["--json", "--follow"])
+        .arg(scene.at("d/0")))
+    .json();
+    json.iter()
+        .for_each(|line| Schema::published("scan").check(line));
+    let summary = &json.last().unwrap()["summary"];
+    assert_eq!(summary["skipped"]["repeated-directory"], 24);
 }
 
 #[test]
@@ -88,7 +140,7 @@ fn link_loops_end() {
     symlink("e", scene.at("d/again")).unwrap();
     let ran = run(scene.scan().arg("--follow").arg(scene.at("d")));
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    scanned(&ran, "2 files");
+    scanned(&ran, "1 file");
     let skipped = run(scene.scan().arg(scene.at("d")));
     scanned(&skipped, "1 file");
 }

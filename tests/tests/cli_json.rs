@@ -132,3 +132,27 @@ fn what_was_not_compiled_is_counted() {
         "{pack}"
     );
 }
+
+#[test]
+fn the_first_bytes_of_a_match_are_shown_on_request() {
+    let scene = Scene::default();
+    let long = format!("before {} after", MARKER.repeat(3));
+    let path = scene.write("marked", &long);
+    let ran = run(scene.scan().args(["--json", "--match-bytes"]).arg(&path));
+    let line = &ran.json()[0];
+    Schema::published("scan").check(line);
+    let found = &line["findings"][0]["matches"][0];
+    let hex: String = MARKER.bytes().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(found["bytes_hex"], hex.as_str(), "{line}");
+    let ran = run(scene.scan().arg("--match-bytes").arg(&path));
+    assert!(
+        ran.out.contains(&format!("at 7, 24 bytes: {hex}")),
+        "{}",
+        ran.out
+    );
+    let ran = run(scene.scan().arg("--json").arg(&path));
+    assert_eq!(
+        ran.json()[0]["findings"][0]["matches"][0]["bytes_hex"],
+        serde_json::Value::Null
+    );
+}

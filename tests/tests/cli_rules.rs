@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use acceptance::cli::{MARKER, Ran, Scene, candor, run};
+use acceptance::cli::{MARKER, Ran, Scene, candor, candor_under, run};
 
 fn build(output: &Path, sources: &[&Path], options: &[&str]) -> Ran {
     let mut command = candor();
@@ -55,6 +55,61 @@ fn strict_leaves_no_pack_where_a_line_was_dropped() {
     let dropped = run(candor().args(["rules", "show", "--dropped"]).arg(&pack));
     assert_eq!(dropped.code, Some(0), "{dropped:?}");
     assert!(dropped.out.starts_with("wrong.ndb:2: "), "{dropped:?}");
+}
+
+#[test]
+fn a_build_destroys_nothing_but_a_regular_file() {
+    let scene = Scene::default();
+    let signatures = scene.signatures();
+    let pipe = scene.at("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo starts").success());
+    let target = scene.write("target", "kept");
+    let link = scene.at("link");
+    std::os::unix::fs::symlink(&target, &link).expect("a link can be made");
+    let folder = scene.at("folder");
+    fs::create_dir(&folder).expect("a directory can be made");
+    for (output, what) in [
+        (&pipe, "is a named pipe"),
+        (&link, "is a symbolic link"),
+        (&folder, "is a directory"),
+    ] {
+        let before = fs::symlink_metadata(output)
+            .expect("it is there")
+            .file_type();
+        let ran = build(output, &[&signatures], &[]);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.err.contains(what), "{ran:?}");
+        assert!(ran.err.contains("name another file"), "{ran:?}");
+        let after = fs::symlink_metadata(output).expect("it is there still");
+        assert_eq!(after.file_type(), before);
+    }
+    assert_eq!(fs::read(&target).expect("it can be read"), b"kept");
+    // A pack that is there is a regular file, and is replaced.
+    assert_eq!(build(&target, &[&signatures], &[]).code, Some(0));
+    assert_ne!(fs::read(&target).expect("it can be read"), b"kept");
+}
+
+#[test]
+fn more_sources_than_the_soft_limit_of_open_files_are_compiled() {
+    let scene = Scene::default();
+    for number in 0..1_500 {
+        let line = format!("Test.N{number}:0:*:6162636465{number:06x}\n");
+        scene.write(format!("many/{number}.ndb"), line);
+    }
+    let script = "test \"$(ulimit -Hn)\" = unlimited || test \"$(ulimit -Hn)\" -ge 4096 || exit 99; \
+                  ulimit -Sn 1024; exec \"$@\"";
+    let mut command = candor_under("bash", &["-c", script, "bash"]);
+    command
+        .args(["rules", "build", "-o"])
+        .arg(scene.at("x.pack"));
+    let ran = run(command.arg(scene.at("many")));
+    if ran.code == Some(99) {
+        println!("skipped: fewer than 4,096 files may be open here");
+        return;
+    }
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.out.contains("1,500 signatures"), "{}", ran.err);
 }
 
 #[test]

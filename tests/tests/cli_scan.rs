@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use acceptance::cli::{MARKER, Ran, Scene, candor, eicar, ran, run};
+use acceptance::cli::{MARKER, Ran, Scene, candor, candor_under, eicar, program, ran, run};
 
 fn with_input(command: &mut Command, input: &[u8]) -> Ran {
     let mut child = command
@@ -174,6 +174,82 @@ fn standard_input_is_scanned_as_bytes() {
         bounded.out.contains("incomplete: limit-bytes"),
         "{bounded:?}"
     );
+}
+
+#[test]
+fn a_standard_input_that_can_not_be_read_is_no_empty_one() {
+    let scene = Scene::default();
+    let elsewhere = scene.at("elsewhere");
+    for (redirection, why) in [
+        ("<&-".to_owned(), "standard input is closed"),
+        (format!("0>{}", elsewhere.display()), "bad file descriptor"),
+        (format!("<{}", scene.path().display()), "is a directory"),
+    ] {
+        for arguments in [&["-"][..], &["--files-from", "-"]] {
+            let script = format!("exec \"$@\" {redirection}");
+            let mut scan = candor_under("sh", &["-c", &script, "sh"]);
+            scan.arg("scan").arg("--db").arg(scene.signatures());
+            let ran = run(scan.args(arguments));
+            assert_eq!(ran.code, Some(2), "{redirection} {arguments:?}: {ran:?}");
+            let said = format!("{}{}", ran.out, ran.err);
+            assert!(said.contains(why), "{redirection} {arguments:?}: {ran:?}");
+        }
+    }
+    let null = run(scene.scan().arg("-"));
+    assert_eq!(null.code, Some(0), "nothing is clean: {null:?}");
+}
+
+#[test]
+fn a_long_standard_input_is_on_disk_and_not_in_memory() {
+    let scene = Scene::default();
+    let spool = scene.at("spool");
+    fs::create_dir(&spool).unwrap();
+    let mut child = scene
+        .scan()
+        .arg("-")
+        .env("TMPDIR", &spool)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(&vec![b'a'; 8 << 20]).unwrap();
+    input.write_all(MARKER.as_bytes()).unwrap();
+    // It holds the input in a file without a name, while more may come.
+    let open = format!("/proc/{}/fd", child.id());
+    let spooled = fs::read_dir(open)
+        .unwrap()
+        .filter_map(|entry| fs::read_link(entry.unwrap().path()).ok())
+        .any(|target| target.starts_with(&spool));
+    assert!(spooled, "nothing of it is open in the directory for it");
+    assert_eq!(fs::read_dir(&spool).unwrap().count(), 0);
+    drop(input);
+    let end = ran(child.wait_with_output().unwrap());
+    assert_eq!(end.code, Some(1), "{end:?}");
+    assert!(end.out.contains("Looked at: 8.3 MB"), "{end:?}");
+    assert_eq!(fs::read_dir(&spool).unwrap().count(), 0);
+}
+
+#[test]
+fn a_worker_that_lies_about_sizes_ends_nothing() {
+    let scene = Scene::default();
+    let own = scene.at("candor");
+    fs::copy(program("candor"), &own).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_fake-worker"), scene.at("candor-worker")).unwrap();
+    let pack = scene.write("x.pack", "any");
+    for number in 0..600 {
+        scene.write(format!("d/{number}"), "boasts-of-its-size");
+    }
+    let mut scan = Command::new(own);
+    scan.env("XDG_CACHE_HOME", scene.at("cache"));
+    scan.args(["scan", "--json", "--jobs", "2", "--pack"])
+        .arg(pack);
+    let ran = run(scan.arg(scene.at("d")));
+    assert_eq!(ran.err, "");
+    let lines = ran.json();
+    let summary = &lines.last().unwrap()["summary"];
+    assert_eq!(summary["files"], 600);
+    assert_eq!(summary["bytes"], u64::MAX);
 }
 
 #[test]

@@ -156,14 +156,14 @@ records! {
     Limits {
         bytes_max, objects_max, depth_max, ratio_max, work_max, time_ms_max, memory_bytes_max,
     }
-    ScanOptions { limits, pua, sha256, all_matches, starter }
+    ScanOptions { limits, pua, sha256, all_matches, match_bytes, starter }
     ScanItem { ticket }
     CompileSource { label }
     PendingKind { source, count, why }
-    PackSummary { signatures, pending, dropped }
+    PackSummary { signatures, pending, dropped, unverified }
     Match { offset, length }
     RuleRef { kind, source, line, sha256 }
-    Finding { name, rule, member, matches }
+    Finding { name, rule, member, matches, match_bytes }
     Detail { reason, member, text }
     Verdict {
         kind, findings, findings_omitted, incomplete, details, objects, size_bytes, sha256, elapsed_us, read_error,
@@ -517,6 +517,7 @@ mod tests {
                 ..RuleRef::default()
             },
             member: vec![b"a\0\xff".to_vec()],
+            match_bytes: vec![],
             matches: vec![Match {
                 offset: 5,
                 length: 68,

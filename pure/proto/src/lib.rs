@@ -30,6 +30,6 @@ pub use message::{
     Request, ScanItem, ScanOptions,
 };
 pub use verdict::{
-    DETAILS_MAX, Detail, FINDINGS_MAX, Finding, MATCHES_MAX, Match, Outcome, Reason, Reasons,
-    RuleRef, Verdict,
+    DETAILS_MAX, Detail, FINDINGS_MAX, Finding, MATCH_BYTES_MAX, MATCHES_MAX, Match, Outcome,
+    Reason, Reasons, RuleRef, Verdict,
 };

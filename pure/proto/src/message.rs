@@ -24,6 +24,8 @@ pub struct ScanOptions {
     pub sha256: bool,
     /// Report every rule that fires, not only the first in each object.
     pub all_matches: bool,
+    /// Show the first bytes of each match.
+    pub match_bytes: bool,
     /// The pack is the starter pack: what is not detected is incomplete.
     pub starter: bool,
 }
@@ -91,6 +93,8 @@ pub struct PackSummary {
     pub pending: Vec<PendingKind>,
     /// Lines dropped as wrong.
     pub dropped: u64,
+    /// Containers whose publisher's signature is not good, each with why, at most 64.
+    pub unverified: Vec<String>,
 }
 
 /// What a worker answers.

@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 
 /// Findings kept for one file; more are counted, not kept.
 pub const FINDINGS_MAX: usize = 64;
+/// Bytes shown of a match.
+pub const MATCH_BYTES_MAX: usize = 64;
 /// Matches kept for one finding.
 pub const MATCHES_MAX: usize = 16;
 /// Details kept for one file.
@@ -150,6 +152,8 @@ pub struct Finding {
     pub member: Vec<Vec<u8>>,
     /// Where it matched.
     pub matches: Vec<Match>,
+    /// The first bytes of each match, at most [`MATCH_BYTES_MAX`], where they were asked for.
+    pub match_bytes: Vec<Vec<u8>>,
 }
 
 /// One thing that was not looked at.
@@ -218,7 +222,7 @@ impl Verdict {
     /// Detected wins, then error, then incomplete; clean is what is left.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        if !self.findings.is_empty() {
+        if !self.findings.is_empty() || self.findings_omitted > 0 {
             Outcome::Detected
         } else if self.read_error.is_some() {
             Outcome::Error

@@ -85,15 +85,24 @@ impl Compiler {
         }
     }
 
-    /// Says that a source was read by the caller: an ignore list, a container.
-    pub fn note(&mut self, label: &str, kind: &str, lines: u64, note: String) {
+    /// Says that the caller read an ignore list.
+    pub fn note_ignore_list(&mut self, label: &str, lines: u64) {
         let tally = Tally {
             lines,
             compiled: lines,
-            note,
             ..Tally::default()
         };
-        self.rows.push(tally.into_row(label, kind));
+        self.rows.push(tally.into_row(label, "ignore list"));
+    }
+
+    /// Says what a container's header says, and what is wrong with its signature, if anything is.
+    pub fn note_container(&mut self, label: &str, note: String, warning: String) {
+        let tally = Tally {
+            note,
+            warning,
+            ..Tally::default()
+        };
+        self.rows.push(tally.into_row(label, "container"));
     }
 
     /// Says that a source could not be used, and why.

@@ -30,8 +30,10 @@ pub struct SourceRow {
     pub left_out: Vec<PendingRow>,
     /// Wrong lines.
     pub dropped: Vec<PendingRow>,
-    /// What else there is to say: a container's signature.
+    /// What else there is to say: a container's time and version.
     pub note: String,
+    /// What is wrong with the source as a whole: a container that is not verified, and why.
+    pub warning: String,
 }
 
 /// Counts while a source is compiled.
@@ -44,6 +46,7 @@ pub(crate) struct Tally {
     pub(crate) left_out: BTreeMap<String, u64>,
     pub(crate) dropped: BTreeMap<String, u64>,
     pub(crate) note: String,
+    pub(crate) warning: String,
 }
 
 impl Tally {
@@ -64,6 +67,7 @@ impl Tally {
             left_out: rows(self.left_out),
             dropped: rows(self.dropped),
             note: self.note,
+            warning: self.warning,
         }
     }
 }
@@ -81,7 +85,7 @@ pub(crate) fn count(counts: &mut BTreeMap<String, u64>, why: &str) {
 pub(crate) fn encode(rows: &[SourceRow]) -> Vec<u8> {
     let mut out = length(rows.len()).to_vec();
     for row in rows {
-        for text in [&row.label, &row.kind, &row.note] {
+        for text in [&row.label, &row.kind, &row.note, &row.warning] {
             put_text(&mut out, text);
         }
         for number in [row.lines, row.compiled, row.ignored] {
@@ -106,7 +110,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Vec<SourceRow> {
 }
 
 fn take_row(left: &mut &[u8]) -> Option<SourceRow> {
-    let (label, kind, note) = (take_text(left)?, take_text(left)?, take_text(left)?);
+    let (label, kind) = (take_text(left)?, take_text(left)?);
+    let (note, warning) = (take_text(left)?, take_text(left)?);
     let (lines, compiled, ignored) = (take_u64(left)?, take_u64(left)?, take_u64(left)?);
     let (pending, left_out, dropped) = (take_list(left)?, take_list(left)?, take_list(left)?);
     Some(SourceRow {
@@ -119,6 +124,7 @@ fn take_row(left: &mut &[u8]) -> Option<SourceRow> {
         left_out,
         dropped,
         note,
+        warning,
     })
 }
 

@@ -56,30 +56,64 @@ pub enum Role {
 
 /// Recognises an object's format.
 pub fn identify(source: &dyn Source) -> Result<&'static Format, ReadError> {
-    let size_bytes = source.size_bytes();
-    if size_bytes == 0 {
+    let Some(ends) = Ends::read(source)? else {
         return Ok(&leaf::EMPTY);
-    }
-    let head = read_part(source, 0, HEAD_BYTES)?;
-    let far;
-    let tail = match size_bytes.checked_sub(head.len() as u64) {
-        // The head is the whole object.
-        Some(0) => head.as_slice(),
-        _ => {
-            let begin = size_bytes.saturating_sub(TAIL_BYTES as u64);
-            far = read_part(source, begin, TAIL_BYTES)?;
-            far.as_slice()
-        }
     };
-    let probe = Probe {
-        head: &head,
-        tail,
-        size_bytes,
-        source,
-    };
-    let known = formats::REGISTRY
-        .iter()
-        .flat_map(|group| group.iter())
-        .find(|format| (format.detect)(&probe));
+    let probe = ends.probe(source);
+    let known = registered().find(|format| (format.detect)(&probe));
     Ok(known.unwrap_or_else(|| leaf::of_unrecognised(&probe)))
+}
+
+/// What else an executable is: a container that does not need the first bytes for itself, such
+/// as a zip behind it or a tar whose first member's name is the executable's magic.
+pub fn identify_beside_executable(
+    source: &dyn Source,
+) -> Result<Option<&'static Format>, ReadError> {
+    let Some(ends) = Ends::read(source)? else {
+        return Ok(None);
+    };
+    let probe = ends.probe(source);
+    let has_members =
+        |format: &&Format| matches!(format.role, Role::Container(_) | Role::Unsupported);
+    Ok(registered()
+        .filter(has_members)
+        .find(|format| (format.detect)(&probe)))
+}
+
+fn registered() -> impl Iterator<Item = &'static Format> {
+    formats::REGISTRY.iter().flat_map(|group| group.iter())
+}
+
+/// The first and the last bytes of an object that has some.
+struct Ends {
+    head: Vec<u8>,
+    /// `None` where the head is the whole object.
+    tail: Option<Vec<u8>>,
+}
+
+impl Ends {
+    fn read(source: &dyn Source) -> Result<Option<Self>, ReadError> {
+        let size_bytes = source.size_bytes();
+        if size_bytes == 0 {
+            return Ok(None);
+        }
+        let head = read_part(source, 0, HEAD_BYTES)?;
+        let tail = match size_bytes.checked_sub(head.len() as u64) {
+            Some(0) => None,
+            _ => {
+                let begin = size_bytes.saturating_sub(TAIL_BYTES as u64);
+                Some(read_part(source, begin, TAIL_BYTES)?)
+            }
+        };
+        Ok(Some(Self { head, tail }))
+    }
+
+    fn probe<'a>(&'a self, source: &'a dyn Source) -> Probe<'a> {
+        Probe {
+            head: &self.head,
+            tail: self.tail.as_deref().unwrap_or(&self.head),
+            size_bytes: source.size_bytes(),
+            source,
+        }
+    }
 }

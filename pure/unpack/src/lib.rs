@@ -15,6 +15,7 @@
 )]
 
 mod decode;
+pub mod embedded;
 pub mod facts;
 mod fields;
 pub mod formats;
@@ -25,7 +26,8 @@ mod output;
 mod packers;
 pub mod source;
 
+pub use embedded::{Embedded, embedded};
 pub use facts::{Facts, Section, Structure};
-pub use identify::{Format, Probe, Role, identify};
+pub use identify::{Format, Probe, Role, identify, identify_beside_executable};
 pub use members::{Content, Flow, Member, Members, Trouble};
 pub use source::{ReadError, Source, SubSource};

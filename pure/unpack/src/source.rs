@@ -14,6 +14,11 @@ pub trait Source {
     /// How long it was when the scan began.
     fn size_bytes(&self) -> u64;
 
+    /// All its bytes, where they are at hand.
+    fn whole(&self) -> Option<&[u8]> {
+        None
+    }
+
     /// Fills as much of `buffer` as the object has from `offset` on; short only at its end.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, ReadError>;
 }
@@ -21,6 +26,10 @@ pub trait Source {
 impl Source for [u8] {
     fn size_bytes(&self) -> u64 {
         self.len() as u64
+    }
+
+    fn whole(&self) -> Option<&[u8]> {
+        Some(self)
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, ReadError> {
@@ -41,6 +50,10 @@ impl Source for &[u8] {
         (**self).size_bytes()
     }
 
+    fn whole(&self) -> Option<&[u8]> {
+        Some(self)
+    }
+
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, ReadError> {
         (**self).read_at(offset, buffer)
     }
@@ -49,6 +62,10 @@ impl Source for &[u8] {
 impl Source for Vec<u8> {
     fn size_bytes(&self) -> u64 {
         self.as_slice().size_bytes()
+    }
+
+    fn whole(&self) -> Option<&[u8]> {
+        Some(self)
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, ReadError> {
@@ -78,6 +95,12 @@ impl<'a> SubSource<'a> {
 impl Source for SubSource<'_> {
     fn size_bytes(&self) -> u64 {
         self.size_bytes
+    }
+
+    fn whole(&self) -> Option<&[u8]> {
+        let start = usize::try_from(self.start).ok()?;
+        let end = start.checked_add(usize::try_from(self.size_bytes).ok()?)?;
+        self.parent.whole()?.get(start..end)
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, ReadError> {

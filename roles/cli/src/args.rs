@@ -115,7 +115,10 @@ pub(crate) struct SelectionArguments {
     /// Leave out files and directories that match; may be repeated
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
-    /// Follow symbolic links (one that is named as a PATH is always followed)
+    /// Follow symbolic links; each directory below a PATH is then looked at once
+    ///
+    /// A directory that several links lead to is looked at under the name that is met first; the
+    /// others are counted as skipped. A link that is named as a PATH is always followed.
     #[arg(long)]
     pub(crate) follow: bool,
     /// Go into other file systems that are mounted below a PATH
@@ -133,6 +136,9 @@ pub(crate) struct DetectionArguments {
     /// Every rule that fires, not only the first in each object
     #[arg(long)]
     pub(crate) all_matches: bool,
+    /// Show the first 64 bytes of each match, in hexadecimal
+    #[arg(long)]
+    pub(crate) match_bytes: bool,
     /// Compute every file's SHA-256
     #[arg(long)]
     pub(crate) sha256: bool,

@@ -43,7 +43,7 @@ pub(crate) fn member_path(members: &[Vec<u8>]) -> String {
 
 /// Bytes as hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
     for byte in bytes {
         push(&mut text, format_args!("{byte:02x}"));
     }

@@ -1,7 +1,10 @@
 //! `candor`: what people type. Runs with its caller's rights, has no network, and parses no
 //! hostile bytes: those go, unread, to workers that have no rights at all.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 mod args;
+mod descriptors;
 mod digest;
 mod doctor;
 mod escape;
@@ -16,6 +19,8 @@ mod quarantine;
 mod report;
 mod rules;
 mod scan;
+mod sparse;
+mod spool;
 mod targets;
 mod walk;
 
@@ -54,6 +59,11 @@ fn main() -> ExitCode {
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// A warning on standard error.
+fn warn(text: &str) {
+    let _ = writeln!(io::stderr(), "candor: warning: {text}");
 }
 
 /// An error on standard error; where that is closed there is nobody to tell.

@@ -1,5 +1,6 @@
 //! Files that stand at their final name only when they are whole: written aside, synced, renamed.
-//! What a crash leaves behind is recognised by its lock, which nobody holds any more.
+//! What a crash leaves behind is recognised by its lock, which nobody holds any more. Refuses to
+//! replace anything but a regular file: a device, a pipe or a link is somebody's, and stays.
 
 use std::fs::File;
 use std::io;
@@ -7,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use kernel::file::FileKind;
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, RenameFlags};
 
 const SUFFIX: &str = ".partial";
@@ -26,6 +28,7 @@ pub(crate) struct Partial {
 /// What becomes of a file that already has the final name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
+    /// A regular file is replaced; anything else is an error.
     Replace,
     Refuse,
 }
@@ -77,6 +80,9 @@ impl Partial {
     /// Syncs it and gives it its name.
     pub(crate) fn keep(mut self, name: impl AsRef<Path>, existing: Existing) -> io::Result<()> {
         self.file.sync_all()?;
+        if existing == Existing::Replace {
+            check_replaceable(&self.directory, &name)?;
+        }
         let flags = match existing {
             Existing::Replace => RenameFlags::empty(),
             Existing::Refuse => RenameFlags::NOREPLACE,
@@ -95,6 +101,27 @@ impl Drop for Partial {
             let _ = rustix::fs::unlinkat(&self.directory, &self.name, AtFlags::empty());
         }
     }
+}
+
+/// Refuses a name that means anything but a regular file: a rename would destroy what it means.
+pub(crate) fn check_replaceable(directory: impl AsFd, name: impl AsRef<Path>) -> io::Result<()> {
+    let kind = match kernel::file::stat_at(directory, name) {
+        Ok(stat) => stat.kind,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let what = match kind {
+        FileKind::Regular => return Ok(()),
+        FileKind::Directory => "a directory",
+        FileKind::Link => "a symbolic link, which is not followed",
+        FileKind::Device => "a device",
+        FileKind::Pipe => "a named pipe",
+        FileKind::Socket => "a socket",
+        FileKind::Other => "no regular file",
+    };
+    Err(io::Error::other(format!(
+        "is {what}, and only a regular file is replaced; name another file"
+    )))
 }
 
 /// Opens a directory, to work in it whatever becomes of its path.
@@ -145,6 +172,30 @@ mod tests {
         let second = Partial::create(&fd).unwrap();
         assert!(second.keep("name", Existing::Refuse).is_err());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn nothing_but_a_regular_file_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let fd = open_directory(dir.path()).unwrap();
+        fs::write(dir.path().join("file"), "old").unwrap();
+        fs::create_dir(dir.path().join("directory")).unwrap();
+        std::os::unix::fs::symlink("file", dir.path().join("link")).unwrap();
+        let pipe = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        for name in ["directory", "link", "pipe"] {
+            let before = kernel::file::stat_at(&fd, name).unwrap();
+            let partial = Partial::create(&fd).unwrap();
+            let error = partial.keep(name, Existing::Replace).unwrap_err();
+            assert!(error.to_string().contains("only a regular file"), "{error}");
+            assert_eq!(kernel::file::stat_at(&fd, name).unwrap(), before);
+        }
+        let partial = Partial::create(&fd).unwrap();
+        partial.file().write_all(b"new").unwrap();
+        partial.keep("file", Existing::Replace).unwrap();
+        assert_eq!(fs::read(dir.path().join("file")).unwrap(), b"new");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 4);
     }
 
     #[test]

@@ -63,9 +63,9 @@ impl fmt::Display for Time {
 /// `38889` as `38,889`.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+        if index > 0 && digits.len().saturating_sub(index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -83,7 +83,8 @@ pub(crate) fn rounded_size(bytes: u64) -> String {
     ];
     for (unit, name) in UNITS {
         if bytes >= unit {
-            let tenths = u128::from(bytes) * 10 / u128::from(unit);
+            // Each unit is a multiple of ten.
+            let tenths = bytes.checked_div(unit / 10).unwrap_or(bytes);
             return format!("{}.{} {name}", tenths / 10, tenths % 10);
         }
     }
@@ -115,7 +116,9 @@ fn write_exact(f: &mut fmt::Formatter<'_>, value: u64, units: &[(&str, u64)]) ->
         .iter()
         .find(|(_, unit)| value > 0 && value.is_multiple_of(*unit));
     match whole {
-        Some((suffix, unit)) => write!(f, "{}{suffix}", value / unit),
+        Some((suffix, unit)) => {
+            write!(f, "{}{suffix}", value.checked_div(*unit).unwrap_or(value))
+        }
         None => write!(f, "{value}"),
     }
 }

@@ -16,14 +16,15 @@ use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::digest::{self, Sha256Bytes};
+use crate::digest::Sha256Bytes;
 use crate::escape::{escaped_path, hex};
 use crate::failure::{Failure, plain};
 use crate::partial::{Existing, Partial, open_directory, remove_stale};
+use crate::sparse;
 use crate::walk::FileId;
 
 const XATTR_BYTES_MAX: usize = 64 * 1024;
-const ID_BYTES: usize = 12;
+const ID_DIGITS: usize = 24;
 
 static SERIAL: AtomicU64 = AtomicU64::new(0);
 
@@ -88,12 +89,12 @@ impl Store {
         let said = |error: io::Error| plain(&error);
         let before = kernel::file::stat(suspect.file).map_err(said)?;
         let name = Name::find(suspect.path, &before)?;
-        let (copy, sha256) = self.copy(suspect.file).map_err(said)?;
+        let (copy, sha256) = self.copy(suspect.file, before.size_bytes).map_err(said)?;
         if kernel::file::stat(suspect.file).map_err(said)? != before {
             return Err("it changed while it was copied".to_owned());
         }
-        let id = fresh_id(suspect.path, &sha256);
-        let kept = self.keep(suspect, &before, copy, (&id, &sha256));
+        let id = fresh_id(suspect.path, &before);
+        let kept = self.keep(suspect, &before, copy, (&id, sha256));
         let detached = kept.map_err(said).and_then(|()| name.detach(&id));
         if let Err(why) = detached {
             self.forget(&id);
@@ -105,15 +106,11 @@ impl Store {
         })
     }
 
-    fn copy(&self, file: &OwnedFd) -> io::Result<(Partial, Sha256Bytes)> {
+    fn copy(&self, file: &OwnedFd, size_bytes: u64) -> io::Result<(Partial, Option<Sha256Bytes>)> {
         let copy = Partial::create(&self.directory)?;
-        let mut sha256 = Sha256::new();
-        digest::for_each_window(file, |window| {
-            sha256.update(window);
-            copy.file().write_all(window)
-        })?;
+        let sha256 = sparse::copy(file, copy.file(), size_bytes)?;
         rustix::fs::fchmod(copy.file(), Mode::RUSR)?;
-        Ok((copy, sha256.finalize().into()))
+        Ok((copy, sha256))
     }
 
     fn keep(
@@ -121,7 +118,7 @@ impl Store {
         suspect: &Suspect<'_>,
         stat: &FileStat,
         copy: Partial,
-        (id, sha256): (&str, &Sha256Bytes),
+        (id, sha256): (&str, Option<Sha256Bytes>),
     ) -> io::Result<()> {
         let record = Partial::create(&self.directory)?;
         let text = serde_json::to_string_pretty(&RecordJson::new(suspect, stat, (id, sha256)))?;
@@ -147,9 +144,12 @@ fn record_name(id: &str) -> String {
 }
 
 /// Never the same twice in practice; the store refuses it if it were.
-fn fresh_id(path: &Path, sha256: &Sha256Bytes) -> String {
+fn fresh_id(path: &Path, stat: &FileStat) -> String {
     let mut digest = Sha256::new();
-    digest.update(sha256);
+    digest.update(format!(
+        "{} {} {}\0",
+        stat.device, stat.inode, stat.ctime_ns
+    ));
     digest.update(path.as_os_str().as_bytes());
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -161,7 +161,7 @@ fn fresh_id(path: &Path, sha256: &Sha256Bytes) -> String {
         now.as_nanos()
     ));
     let full = hex(&digest.finalize());
-    full.get(..ID_BYTES * 2).unwrap_or(&full).to_owned()
+    full.get(..ID_DIGITS).unwrap_or(&full).to_owned()
 }
 
 /// The name that a file was found under, in a directory that is held open.
@@ -253,7 +253,8 @@ struct RecordJson<'a> {
     path_bytes_hex: String,
     quarantined_at_unix: u64,
     size_bytes: u64,
-    sha256: String,
+    /// None where the holes are too long to digest.
+    sha256: Option<String>,
     mode: String,
     uid: u32,
     gid: u32,
@@ -281,7 +282,11 @@ struct FindingJson<'a> {
 }
 
 impl<'a> RecordJson<'a> {
-    fn new(suspect: &Suspect<'a>, stat: &FileStat, (id, sha256): (&'a str, &Sha256Bytes)) -> Self {
+    fn new(
+        suspect: &Suspect<'a>,
+        stat: &FileStat,
+        (id, sha256): (&'a str, Option<Sha256Bytes>),
+    ) -> Self {
         let path = std::path::absolute(suspect.path).unwrap_or_else(|_| suspect.path.to_owned());
         let (xattrs, xattrs_error) = match xattrs(suspect.file) {
             Ok(found) => (found, None),
@@ -296,7 +301,7 @@ impl<'a> RecordJson<'a> {
             path_bytes_hex: hex(path.as_os_str().as_bytes()),
             quarantined_at_unix: now.as_secs(),
             size_bytes: stat.size_bytes,
-            sha256: hex(sha256),
+            sha256: sha256.map(|digest| hex(&digest)),
             mode: format!("{:04o}", stat.mode),
             uid: stat.uid,
             gid: stat.gid,
@@ -346,6 +351,7 @@ fn xattrs(file: &OwnedFd) -> io::Result<Vec<XattrJson>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest;
     use std::fs::{self, File};
     use std::os::unix::fs::{PermissionsExt, symlink};
 

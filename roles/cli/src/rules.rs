@@ -6,15 +6,16 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use proto::Describe;
+use proto::{Describe, PackSummary};
 use rustix::fs::Mode;
 
 use crate::args::{BuildArguments, ExplainArguments, PackChoice, RulesCommand, ShowArguments};
+use crate::descriptors;
 use crate::digest;
 use crate::escape::{escaped_path, hex, visible};
 use crate::failure::Failure;
 use crate::packs::{self, Origin, Sources};
-use crate::partial::{Existing, Partial, open_directory};
+use crate::partial::{Existing, Partial, check_replaceable, open_directory};
 use crate::program;
 use crate::quantity::{counted, grouped, rounded_size};
 
@@ -28,16 +29,17 @@ pub(crate) fn run(command: &RulesCommand) -> Result<ExitCode, Failure> {
 }
 
 fn build(arguments: &BuildArguments) -> Result<ExitCode, Failure> {
+    descriptors::raise_limit();
+    let (directory, name) = place(&arguments.output)?;
     let worker = program::worker()?;
     let sources = Sources::collect(&arguments.sources)?;
     let at = |error: io::Error| Failure::at(&arguments.output, &error);
-    let (directory, name) = place(&arguments.output)?;
     let partial = Partial::create(&directory).map_err(at)?;
     let output = partial.file().try_clone().map_err(at)?;
     let compiled = packs::compile(sources.reopened()?, &worker, output.into())?;
     let named = Origin::File(arguments.output.clone());
     let summary = &compiled.summary;
-    let pending: u64 = summary.pending.iter().map(|row| row.count).sum();
+    let pending = packs::pending_lines(summary);
     if arguments.strict && (pending > 0 || summary.dropped > 0) {
         let pack = partial.reopen().map_err(at)?;
         print(&worker, (&named, pack), Describe::Dropped)?;
@@ -60,6 +62,7 @@ fn build(arguments: &BuildArguments) -> Result<ExitCode, Failure> {
     let readable = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
     rustix::fs::fchmod(partial.file(), readable).map_err(|error| at(error.into()))?;
     partial.keep(&name, Existing::Replace).map_err(at)?;
+    warn(&named, summary);
     if let Some(pack) = described {
         print(&worker, (&named, pack), Describe::Show)?;
         for path in &sources.ignored {
@@ -81,7 +84,17 @@ fn build(arguments: &BuildArguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The directory and the name of a file that is to be written.
+/// What even a quiet build says, on standard error.
+fn warn(origin: &Origin, summary: &PackSummary) {
+    packs::unverified(summary)
+        .iter()
+        .for_each(|found| crate::warn(&format!("not verified: {found}")));
+    if summary.signatures == 0 {
+        crate::warn(&packs::nothing_can_fire(origin, summary));
+    }
+}
+
+/// The directory and the name of a file that is to be written; what is there may be replaced.
 fn place(output: &Path) -> Result<(OwnedFd, PathBuf), Failure> {
     let name = output
         .file_name()
@@ -91,6 +104,7 @@ fn place(output: &Path) -> Result<(OwnedFd, PathBuf), Failure> {
         _ => Path::new("."),
     };
     let directory = open_directory(parent).map_err(|error| Failure::at(parent, &error))?;
+    check_replaceable(&directory, name).map_err(|error| Failure::at(output, &error))?;
     Ok((directory, name.into()))
 }
 
@@ -102,6 +116,7 @@ fn show(arguments: &ShowArguments) -> Result<ExitCode, Failure> {
         },
         None => arguments.choice.clone(),
     };
+    descriptors::raise_limit();
     let worker = program::worker()?;
     let pack = packs::prepare(Origin::choose(&choice), &worker)?;
     if arguments.dropped {
@@ -126,6 +141,7 @@ fn show(arguments: &ShowArguments) -> Result<ExitCode, Failure> {
 }
 
 fn explain(arguments: &ExplainArguments) -> Result<ExitCode, Failure> {
+    descriptors::raise_limit();
     let worker = program::worker()?;
     let pack = packs::prepare(Origin::choose(&arguments.choice), &worker)?;
     let question = Describe::Explain(arguments.name.clone());

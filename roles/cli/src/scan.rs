@@ -14,15 +14,17 @@ use pool::{Answer, Isolation, Job, Pool, Settings};
 use proto::ScanOptions;
 
 use crate::args::{IsolationGrade, ScanArguments};
+use crate::descriptors;
 use crate::escape::escaped_path;
 use crate::failure::{Failure, plain};
 use crate::filter::Filter;
-use crate::packs::{self, Origin, ReadyPack};
+use crate::packs::{self, Judgement, Origin};
 use crate::program;
 use crate::quarantine::{Store, Suspect};
 use crate::report::{Look, Named, PackFacts, Record, Reporter};
-use crate::targets::{STANDARD_INPUT, Target, Targets, spool};
-use crate::walk::{DEPTH_MAX, Found, Mounts, Rules, Skip, Visitor, Walk};
+use crate::spool::spool;
+use crate::targets::{self, STANDARD_INPUT, Target, Targets};
+use crate::walk::{DEPTH_MAX, Found, Mounts, Rules, Skip, VISITED_MAX, Visitor, Walk};
 
 /// How long a worker may stay silent beyond a file's own time.
 const GRACE_MS: u64 = 5_000;
@@ -36,11 +38,9 @@ pub(crate) fn run(arguments: &ScanArguments) -> Result<ExitCode, Failure> {
     let filter = Filter::new(&selection.include, &selection.exclude).map_err(Failure::said)?;
     let directory = arguments.detection.quarantine.as_deref();
     let store = directory.map(Store::open).transpose()?;
-    let descriptors_max = raise_descriptor_limit();
+    let descriptors_max = descriptors::raise_limit();
     let worker = program::worker()?;
-    let pack = packs::prepare(Origin::choose(&arguments.choice), &worker)?;
-    let settings = settings(arguments, worker, pack.origin.is_starter());
-    let (pool, facts) = start(settings, pack)?;
+    let (pool, facts) = start(arguments, &worker)?;
     let rules = Rules {
         links: if selection.follow {
             Follow::Links
@@ -59,6 +59,7 @@ pub(crate) fn run(arguments: &ScanArguments) -> Result<ExitCode, Failure> {
             .chain(packs::cache_id())
             .collect(),
         depth_max: depth_max(descriptors_max),
+        visited_max: VISITED_MAX,
         classify: |file| kernel::file::file_system(file),
     };
     let scan = Scan {
@@ -75,11 +76,11 @@ pub(crate) fn run(arguments: &ScanArguments) -> Result<ExitCode, Failure> {
     scan.run(&rules, targets)
 }
 
-fn settings(arguments: &ScanArguments, program: PathBuf, is_starter: bool) -> Settings {
+fn settings(arguments: &ScanArguments, program: &Path, origin: &Origin) -> Settings {
     let detection = &arguments.detection;
     let cores = thread::available_parallelism().map_or(1, usize::from);
     Settings {
-        program,
+        program: program.to_owned(),
         workers: detection.jobs.map_or(cores, usize::from),
         isolation: match detection.isolation {
             IsolationGrade::Pooled => Isolation::Pooled,
@@ -90,13 +91,40 @@ fn settings(arguments: &ScanArguments, program: PathBuf, is_starter: bool) -> Se
             pua: detection.pua,
             sha256: detection.sha256,
             all_matches: detection.all_matches,
-            starter: is_starter,
+            match_bytes: detection.match_bytes,
+            starter: origin.is_starter(),
         },
         grace_ms: GRACE_MS,
     }
 }
 
-fn start(settings: Settings, pack: ReadyPack) -> Result<(Pool, PackFacts), Failure> {
+/// Starts workers on the pack that was chosen, or on the starter pack where that one is no use.
+fn start(arguments: &ScanArguments, worker: &Path) -> Result<(Pool, PackFacts), Failure> {
+    let (pool, facts) = start_with(arguments, worker, Origin::choose(&arguments.choice))?;
+    let started = match packs::judge(&facts.origin, &facts.summary) {
+        Judgement::Use => (pool, facts),
+        Judgement::Refuse(why) => return Err(Failure::said(why)),
+        Judgement::FallBack(why) => {
+            drop(pool);
+            crate::warn(&why);
+            start_with(arguments, worker, Origin::Starter)?
+        }
+    };
+    // What freshclam makes here has no signature to check: the summary says it, and that is enough.
+    let unverified = packs::unverified(&started.1.summary);
+    for found in unverified.iter().filter(|found| found.is_signed()) {
+        crate::warn(&format!("not verified: {found}"));
+    }
+    Ok(started)
+}
+
+fn start_with(
+    arguments: &ScanArguments,
+    worker: &Path,
+    origin: Origin,
+) -> Result<(Pool, PackFacts), Failure> {
+    let pack = packs::prepare(origin, worker)?;
+    let settings = settings(arguments, worker, &pack.origin);
     let pool = Pool::start(settings, pack.file)
         .map_err(|error| packs::failure_with(&pack.origin, &error))?;
     let facts = PackFacts {
@@ -107,21 +135,6 @@ fn start(settings: Settings, pack: ReadyPack) -> Result<(Pool, PackFacts), Failu
         notes: pack.notes,
     };
     Ok((pool, facts))
-}
-
-/// As many descriptors as the caller may have: deep trees need one for each directory.
-fn raise_descriptor_limit() -> u64 {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    let current = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(_) => limit.current,
-    };
-    current.unwrap_or(u64::MAX)
 }
 
 fn depth_max(descriptors_max: u64) -> usize {
@@ -142,12 +155,13 @@ struct Scan {
 
 impl Scan {
     fn run(&self, rules: &Rules, targets: Targets) -> Result<ExitCode, Failure> {
-        thread::scope(|scope| {
-            scope.spawn(|| Feeding::new(self).feed(rules, targets));
+        let walk = || Feeding::new(self).feed(rules, targets);
+        let answer = || {
             while let Some(answer) = self.pool.next() {
                 self.take(&answer);
             }
-        });
+        };
+        side_by_side(walk, answer, || self.stop());
         let trouble = self.pool.trouble().map(|trouble| trouble.to_string());
         if let Some(why) = &trouble {
             crate::complain(why);
@@ -155,6 +169,15 @@ impl Scan {
         let mut reporter = lock(&self.reporter);
         let code = reporter.finish(trouble)?;
         Ok(ExitCode::from(code))
+    }
+
+    /// The walking side waits for nothing from here on. After a bug of ours it may even be in the
+    /// middle of a read that never ends: then all of this ends, and the workers with it.
+    fn stop(&self) {
+        self.pool.close();
+        if thread::panicking() {
+            std::process::exit(crate::FAILED.into());
+        }
     }
 
     fn take(&self, answer: &Answer) {
@@ -202,13 +225,31 @@ impl Scan {
     }
 }
 
+/// Runs both sides. However the answering side ends, `stop` then frees the walking side.
+fn side_by_side(walk: impl FnOnce() + Send, answer: impl FnOnce(), stop: impl Fn()) {
+    thread::scope(|scope| {
+        scope.spawn(walk);
+        let _freed = AtEnd(stop);
+        answer();
+    });
+}
+
+/// Does something when it goes, on the way of a panic too.
+struct AtEnd<F: Fn()>(F);
+
+impl<F: Fn()> Drop for AtEnd<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 /// Nobody reads the output any more: what is left to do is to end. Workers end with their sockets.
 fn leave(error: &io::Error, reporter: &Reporter) -> ! {
     if error.kind() != io::ErrorKind::BrokenPipe {
         crate::complain(&format!("the output can't be written: {}", plain(error)));
     }
     let code = reporter.exit_code();
-    std::process::exit(if code == 1 { 1 } else { 2 })
+    std::process::exit(if code == 1 { 1 } else { crate::FAILED.into() })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -255,7 +296,8 @@ impl<'a> Feeding<'a> {
 
     fn standard_input(&mut self) -> ControlFlow<()> {
         let path = Path::new(STANDARD_INPUT);
-        let spooled = spool(io::stdin(), self.scan.stdin_bytes_max);
+        let spooled =
+            targets::standard_input().and_then(|input| spool(input, self.scan.stdin_bytes_max));
         let opened = spooled.and_then(|file| Ok((kernel::file::stat(&file)?.size_bytes, file)));
         match opened {
             Ok((size_bytes, file)) => self.submit(path.to_owned(), file, size_bytes),
@@ -300,7 +342,37 @@ impl Visitor for Feeding<'_> {
         } else {
             Named::ByWalk
         };
-        self.scan.skipped(path, skip, was_named);
+        match was_named {
+            // Whoever names a path wants it looked at.
+            Named::ByUser if skip != Skip::Excluded => {
+                self.scan
+                    .failed(path, &format!("not scanned: {}", skip.words().0));
+            }
+            _ => self.scan.skipped(path, skip, was_named),
+        }
         ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    #[test]
+    fn a_panic_while_answering_frees_the_walking_side() {
+        let (stopped, waits) = channel();
+        let (walked, seen) = channel();
+        let walk = move || {
+            let freed = waits.recv_timeout(Duration::from_secs(30)).is_ok();
+            walked.send(freed).unwrap();
+        };
+        let stop = || stopped.send(()).unwrap();
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            side_by_side(walk, || panic!("a bug while answering"), stop);
+        }));
+        assert!(ended.is_err(), "the panic is not swallowed");
+        assert!(seen.recv().unwrap(), "the walking side waited to the end");
     }
 }

@@ -1,15 +1,18 @@
 //! What is to be scanned, one path after another: arguments, then a list that is read as it goes,
-//! so that a list of any length costs no memory.
+//! so that a list of any length costs no memory. A closed standard input is no empty one.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, OFlags};
+
 use crate::args::ScanArguments;
 use crate::failure::{Failure, plain};
+use crate::walk::FileId;
 
 /// What standard input is called in a report.
 pub(crate) const STANDARD_INPUT: &str = "(standard input)";
@@ -102,18 +105,34 @@ impl List {
 
 fn open_list(path: &Path) -> Result<Box<dyn BufRead + Send>, Failure> {
     if path.as_os_str() == "-" {
-        return Ok(Box::new(BufReader::new(io::stdin())));
+        let input = standard_input()
+            .map_err(|error| Failure::said(format!("the list of paths: {}", plain(&error))))?;
+        return Ok(Box::new(BufReader::new(input)));
     }
     let file = File::open(path).map_err(|error| Failure::at(path, &error))?;
     Ok(Box::new(BufReader::new(file)))
 }
 
-/// Puts a stream's bytes into a file in memory, at most so many.
-pub(crate) fn spool(input: impl Read, bytes_max: u64) -> io::Result<OwnedFd> {
-    let spooled = File::from(kernel::file::memory_file("standard-input")?);
-    // One byte more than may be looked at, so that the limit shows.
-    io::copy(&mut input.take(bytes_max.saturating_add(1)), &mut &spooled)?;
-    Ok(spooled.into())
+/// Standard input, as a file of ours: through the standard library's own, one that can't be read
+/// would look like an empty one.
+pub(crate) fn standard_input() -> io::Result<File> {
+    let input = io::stdin();
+    if stands_in(input.as_fd())? {
+        let why =
+            "standard input is closed; give it what is to be read, such as: candor scan - < FILE";
+        return Err(io::Error::other(why));
+    }
+    Ok(input.as_fd().try_clone_to_owned()?.into())
+}
+
+/// Whether a descriptor is the null device, open for reading and writing: what takes the place of
+/// a standard descriptor that was closed when this program started. `< /dev/null` is read-only.
+fn stands_in(file: BorrowedFd<'_>) -> io::Result<bool> {
+    let mode = rustix::fs::fcntl_getfl(file)? & OFlags::ACCMODE;
+    let null = kernel::file::stat_at(CWD, "/dev/null");
+    let stat = kernel::file::stat(file)?;
+    let is_null = null.is_ok_and(|null| FileId::of(&null) == FileId::of(&stat));
+    Ok(is_null && mode == OFlags::RDWR)
 }
 
 #[cfg(test)]
@@ -160,8 +179,14 @@ mod tests {
     }
 
     #[test]
-    fn standard_input_is_bounded() {
-        let spooled = spool(io::repeat(7), 100).unwrap();
-        assert_eq!(kernel::file::stat(&spooled).unwrap().size_bytes, 101);
+    fn the_stand_in_for_a_closed_input_is_recognised() {
+        let open = |write: bool| {
+            let mut options = File::options();
+            options.read(true).write(write).open("/dev/null").unwrap()
+        };
+        assert!(stands_in(open(true).as_fd()).unwrap());
+        assert!(!stands_in(open(false).as_fd()).unwrap());
+        let file = tempfile::tempfile().unwrap();
+        assert!(!stands_in(file.as_fd()).unwrap());
     }
 }

@@ -1,7 +1,7 @@
 //! Finds the files to look at. Opens each once, relative to its directory, and never follows a
 //! link, crosses a mount or opens a device that it was not told to. Decides nothing about content.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
 use std::io;
 use std::ops::ControlFlow;
@@ -19,6 +19,9 @@ use crate::filter::Filter;
 /// Directories inside directories that are held open at once; deeper ones are named, not walked.
 pub(crate) const DEPTH_MAX: usize = 1024;
 
+/// Directories that are remembered while links are followed; those beyond are named, not walked.
+pub(crate) const VISITED_MAX: usize = 1 << 22;
+
 /// What the walk is told.
 pub(crate) struct Rules {
     /// Whether symbolic links met on the way are followed.
@@ -28,6 +31,7 @@ pub(crate) struct Rules {
     /// Directories of ours, left out wherever they turn up.
     pub(crate) left_out: Vec<FileId>,
     pub(crate) depth_max: usize,
+    pub(crate) visited_max: usize,
     /// What kind of file system a descriptor is on.
     pub(crate) classify: fn(BorrowedFd<'_>) -> io::Result<FileSystem>,
 }
@@ -40,7 +44,7 @@ pub(crate) enum Mounts {
 }
 
 /// A file, whatever its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FileId {
     pub(crate) device: u64,
     pub(crate) inode: u64,
@@ -64,6 +68,8 @@ pub(crate) enum Skip {
     Link,
     /// A link, or a mount, of a directory that is being walked already.
     Loop,
+    /// A directory that was walked under another name, while links are followed.
+    Repeat,
     KernelFilesystem,
     NetworkMount,
     OtherFilesystem,
@@ -96,6 +102,9 @@ pub(crate) struct Walk<'a, V> {
     filesystems: BTreeMap<u64, FileSystem>,
     open: Vec<Open>,
     root_device: u64,
+    /// Directories walked so far, where links are followed: each once, or links upon links would
+    /// lead to every one of them in more ways than there is time for.
+    visited: HashSet<FileId>,
 }
 
 /// A directory that is being read.
@@ -120,6 +129,7 @@ impl<'a, V: Visitor> Walk<'a, V> {
             filesystems: BTreeMap::new(),
             open: Vec::new(),
             root_device: 0,
+            visited: HashSet::new(),
         }
     }
 
@@ -232,6 +242,13 @@ impl<'a, V: Visitor> Walk<'a, V> {
             );
             return self.visitor.failed(entry.path, &why);
         }
+        if self.visited.len() >= self.rules.visited_max {
+            let why = format!(
+                "more than {} directories while links are followed; scan it by a path of its own",
+                self.rules.visited_max
+            );
+            return self.visitor.failed(entry.path, &why);
+        }
         let (file, stat) = match self.open_entry(entry) {
             Ok(opened) => opened,
             Err(error) => return self.visitor.failed(entry.path, &self.why_closed(&error)),
@@ -247,6 +264,9 @@ impl<'a, V: Visitor> Walk<'a, V> {
         if self.open.iter().any(|open| open.id == id) {
             return self.visitor.skipped(entry.path, Skip::Loop);
         }
+        if self.visited.contains(&id) {
+            return self.visitor.skipped(entry.path, Skip::Repeat);
+        }
         match self.skip_for_mount(file.as_fd(), &stat) {
             Ok(None) => {}
             Ok(Some(skip)) => return self.visitor.skipped(entry.path, skip),
@@ -255,6 +275,9 @@ impl<'a, V: Visitor> Walk<'a, V> {
         match Dir::new(file) {
             Ok(stream) => self.open.push(Open { stream, id }),
             Err(error) => return self.visitor.failed(entry.path, &plain(&error.into())),
+        }
+        if self.rules.links == Follow::Links {
+            self.visited.insert(id);
         }
         ControlFlow::Continue(())
     }

@@ -148,7 +148,9 @@ fn reasons(row: &SourceRow, lines: &mut Lines<'_>) {
     list("pending", &row.pending);
     list("left out", &row.left_out);
     list("dropped", &row.dropped);
-    if !row.note.is_empty() {
-        lines.push(format!("    {}", row.note));
+    for text in [&row.note, &row.warning] {
+        if !text.is_empty() {
+            lines.push(format!("    {text}"));
+        }
     }
 }

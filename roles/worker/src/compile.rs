@@ -59,12 +59,16 @@ impl Compilation {
         let mut compiler = Compiler::new(ignores);
         for (label, lines) in lists {
             match lines {
-                Ok(lines) => compiler.note(label, "ignore list", lines, String::new()),
+                Ok(lines) => compiler.note_ignore_list(label, lines),
                 Err(why) => compiler.refuse(label, &why)?,
             }
         }
         for container in &self.sources.containers {
-            compiler.note(&container.label, "container", 0, container.note.clone());
+            compiler.note_container(
+                &container.label,
+                container.note.clone(),
+                container.warning.clone(),
+            );
         }
         for source in &self.sources.texts {
             match source.read() {

@@ -1,17 +1,21 @@
 //! One file, and everything inside it, against the pack.
 
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 use std::time::Instant;
 
 use engine::{Examined, Object, Options, Scanner};
 use kernel::file::FileStat;
-use proto::{Budget, Detail, FINDINGS_MAX, Finding, Limits, Reason, RuleRef, ScanOptions, Verdict};
+use proto::{
+    Budget, Detail, FINDINGS_MAX, Finding, Limits, MATCH_BYTES_MAX, Match, Reason, RuleRef,
+    ScanOptions, Verdict,
+};
 use rules::{Pack, RuleId};
 use unpack::identify::UnpackFn;
 use unpack::{
     Content, Facts, Flow, Format, Member, Members, ReadError, Role, Source, SubSource, Trouble,
-    identify,
+    identify, identify_beside_executable,
 };
 
 use crate::file_source::FileSource;
@@ -103,6 +107,7 @@ fn scan_opened(buffers: &mut ScanBuffers<'_>, wanted: FileToScan<'_>, stat: &Fil
             sha256: wanted.options.sha256,
             all_matches: wanted.options.all_matches,
         },
+        shows_bytes: wanted.options.match_bytes,
         verdict: Verdict {
             size_bytes: stat.size_bytes,
             ..Verdict::default()
@@ -141,6 +146,7 @@ struct FileScan<'s, 'p> {
     pack: &'p Pack<'p>,
     scanner: &'s mut Scanner<'p>,
     options: Options,
+    shows_bytes: bool,
     verdict: Verdict,
     /// The names that lead to the object at hand.
     path: Vec<Vec<u8>>,
@@ -226,10 +232,26 @@ impl FileScan<'_, '_> {
                 name: rule_name(self.pack, hit.rule),
                 rule,
                 member: self.path.clone(),
+                match_bytes: self.match_bytes(source, &hit.matches),
                 matches: hit.matches.clone(),
             });
         }
         examined
+    }
+
+    /// The first bytes of each match, where the caller asked to see them.
+    fn match_bytes(&self, source: &dyn Source, matches: &[Match]) -> Vec<Vec<u8>> {
+        let shown = |place: &Match| {
+            let length = usize::try_from(place.length).unwrap_or(usize::MAX);
+            let mut bytes = vec![0; length.min(MATCH_BYTES_MAX)];
+            let count = source.read_at(place.offset, &mut bytes).unwrap_or(0);
+            bytes.truncate(count);
+            bytes
+        };
+        match self.shows_bytes {
+            true => matches.iter().map(shown).collect(),
+            false => Vec::new(),
+        }
     }
 
     /// Goes into a container, or into what lies behind an executable.
@@ -247,15 +269,26 @@ impl FileScan<'_, '_> {
                 self.note(Reason::Unsupported, &text);
             }
             Role::Executable(_) => {
-                if let Some(start) = facts.and_then(|facts| facts.overlay_offset) {
-                    self.overlay(source, start, budget);
-                }
+                let overlay = facts.and_then(|facts| facts.overlay_offset);
+                self.executable(source, overlay, budget);
             }
-            Role::Leaf => {}
+            Role::Leaf => self.embedded(source, source.size_bytes(), budget),
         }
     }
 
     fn container(&mut self, source: &dyn Source, unpack: UnpackFn, budget: &mut Budget) {
+        self.unpacked(source, budget, |nested, budget| {
+            unpack(source, budget, nested)
+        });
+    }
+
+    /// Goes one container deeper, and tells what went wrong there.
+    fn unpacked(
+        &mut self,
+        source: &dyn Source,
+        budget: &mut Budget,
+        unpack: impl FnOnce(&mut dyn Members, &mut Budget) -> Vec<Trouble>,
+    ) {
         if let Err(reason) = budget.enter() {
             self.note(reason, "containers are nested deeper than the limit allows");
             return;
@@ -264,38 +297,104 @@ impl FileScan<'_, '_> {
             scan: self,
             container: source,
         };
-        let troubles = unpack(source, budget, &mut nested);
+        let troubles = unpack(&mut nested, budget);
         budget.leave();
         troubles
             .into_iter()
             .for_each(|trouble| self.trouble(trouble));
     }
 
-    /// Bytes behind an executable are a member of their own where they are a container: the
-    /// archive of a self-extracting file.
-    fn overlay(&mut self, source: &dyn Source, start: u64, budget: &mut Budget) {
-        let overlay = SubSource::new(source, start, u64::MAX);
-        let is_container = identify(&overlay)
-            .is_ok_and(|format| matches!(format.role, Role::Container(_) | Role::Unsupported));
-        if is_container {
-            let member = Member {
-                name: b"(overlay)",
-                content: Content::Range {
-                    offset: start,
-                    size_bytes: overlay.size_bytes(),
-                },
-            };
-            if let Err(reason) = budget.enter() {
-                self.note(reason, "containers are nested deeper than the limit allows");
-                return;
+    /// An executable's headers may lie about where it ends, so that an archive behind it seems a
+    /// part of it: besides its overlay, what it is to those who read it as an archive counts, and
+    /// what archives lie inside it. None is unpacked twice.
+    fn executable(&mut self, source: &dyn Source, overlay: Option<u64>, budget: &mut Budget) {
+        let mut end = source.size_bytes();
+        let behind = overlay.map(|start| SubSource::new(source, start, u64::MAX));
+        let behind = behind.and_then(|behind| identify(&behind).ok());
+        // A zip behind it ends where the file does: it is the archive that the file also is.
+        let also = match behind {
+            Some(format) if format.name == "zip" => None,
+            _ => identify_beside_executable(source).unwrap_or_default(),
+        };
+        match also.map(|format| (format, format.role)) {
+            Some((_, Role::Container(unpack))) => {
+                end = self.also_container(source, unpack, budget).min(end);
             }
-            let _ = Nested {
-                scan: self,
-                container: source,
+            Some((format, _)) => {
+                let text = format!(
+                    "the file is also {}, which is not unpacked yet",
+                    format.name
+                );
+                self.note(Reason::Unsupported, &text);
             }
-            .member(member, budget);
-            budget.leave();
+            None => {}
         }
+        let is_container = behind
+            .is_some_and(|format| matches!(format.role, Role::Container(_) | Role::Unsupported));
+        if let Some(start) = overlay.filter(|start| is_container && *start < end) {
+            self.part(source, b"(overlay)", start..end, budget);
+            end = start;
+        }
+        self.embedded(source, end, budget);
+    }
+
+    /// Unpacks an executable as a container; gives where that begins. What lies before it was
+    /// looked at as part of the whole.
+    fn also_container(
+        &mut self,
+        source: &dyn Source,
+        unpack: UnpackFn,
+        budget: &mut Budget,
+    ) -> u64 {
+        let mut start = 0;
+        self.unpacked(source, budget, |nested, budget| {
+            let mut behind = Behind { nested, start: 0 };
+            let troubles = unpack(source, budget, &mut behind);
+            start = behind.start;
+            troubles
+        });
+        start
+    }
+
+    /// Archives that lie before `end` inside what is no container.
+    fn embedded(&mut self, source: &dyn Source, end: u64, budget: &mut Budget) {
+        // What begins with an archive's magic was recognised as that archive.
+        let (found, troubles) = unpack::embedded(source, 1..end, budget);
+        for archive in found {
+            let name = format!("(at {})", archive.offset);
+            let after = archive.offset.saturating_add(archive.size_bytes);
+            if self.part(source, name.as_bytes(), archive.offset..after, budget) == Flow::Stop {
+                break;
+            }
+        }
+        troubles
+            .into_iter()
+            .for_each(|trouble| self.trouble(trouble));
+    }
+
+    /// Looks at a part of an object as a member of its own.
+    fn part(
+        &mut self,
+        source: &dyn Source,
+        name: &[u8],
+        range: Range<u64>,
+        budget: &mut Budget,
+    ) -> Flow {
+        if let Err(reason) = budget.enter() {
+            self.note(reason, "containers are nested deeper than the limit allows");
+            return Flow::Stop;
+        }
+        let content = Content::Range {
+            offset: range.start,
+            size_bytes: range.end.saturating_sub(range.start),
+        };
+        let mut nested = Nested {
+            scan: self,
+            container: source,
+        };
+        let flow = nested.member(Member { name, content }, budget);
+        budget.leave();
+        flow
     }
 
     fn trouble(&mut self, trouble: Trouble) {
@@ -363,6 +462,29 @@ impl Members for Nested<'_, '_, '_> {
         .into_iter()
         .any(spent);
         if is_over { Flow::Stop } else { Flow::Continue }
+    }
+}
+
+/// Takes the members of an executable that is a container too, without the executable itself:
+/// only what lies before the first member begins at the file's first byte.
+struct Behind<'b> {
+    nested: &'b mut dyn Members,
+    /// Where the container begins.
+    start: u64,
+}
+
+impl Members for Behind<'_> {
+    fn member(&mut self, member: Member<'_>, budget: &mut Budget) -> Flow {
+        match member.content {
+            Content::Range {
+                offset: 0,
+                size_bytes,
+            } => {
+                self.start = size_bytes;
+                Flow::Continue
+            }
+            _ => self.nested.member(member, budget),
+        }
     }
 }
 

@@ -18,6 +18,9 @@ use crate::scan::{FileToScan, ScanBuffers, scan_file};
 /// Rows of the list of what is not compiled yet; the rest is in `candor rules show`.
 const PENDING_ROWS_MAX: usize = 256;
 
+/// Containers that are named as not verified; `candor rules show` has them all.
+const UNVERIFIED_ROWS_MAX: usize = 64;
+
 /// Serves until the other side closes the channel.
 #[must_use]
 pub fn serve(channel: Channel, pack: Option<Map>, jail: JailReport) -> ExitCode {
@@ -124,7 +127,11 @@ fn fitting(ticket: u64, mut verdict: Verdict) -> Vec<u8> {
 /// What a scan says of its pack.
 pub(crate) fn summary(pack: &Pack<'_>) -> PackSummary {
     let mut pending = Vec::new();
+    let mut unverified = Vec::new();
     for row in describe_sources(pack) {
+        if !row.warning.is_empty() && unverified.len() < UNVERIFIED_ROWS_MAX {
+            unverified.push(format!("{}: {}", row.label, row.warning));
+        }
         let source = row.label.clone();
         pending.extend(row.pending.into_iter().map(|row| PendingKind {
             source: source.clone(),
@@ -147,6 +154,7 @@ pub(crate) fn summary(pack: &Pack<'_>) -> PackSummary {
         signatures: pack.signatures(),
         pending,
         dropped: pack.dropped(),
+        unverified,
     }
 }
 

@@ -9,8 +9,10 @@ use unpack::{Content, Flow, Member, Members, Role, Source, SubSource, identify};
 
 use crate::file_source::FileSource;
 
-/// No source file is longer.
-const SOURCE_BYTES_MAX: u64 = 2 << 30;
+/// No source file is longer, and no container's archive.
+const SOURCE_BYTES_MAX: u64 = 1 << 30;
+/// Bytes held in memory at the same time: small files, and what containers hold.
+const HELD_TEXT_BYTES_MAX: u64 = 3 << 29;
 /// Files above this size are kept open and read when their turn comes.
 const HELD_BYTES_MIN: u64 = 16 << 20;
 /// Files kept open at the same time.
@@ -33,6 +35,8 @@ enum Text {
 pub(crate) struct ContainerNote {
     pub(crate) label: String,
     pub(crate) note: String,
+    /// Why its signature is not verified; empty where it is.
+    pub(crate) warning: String,
 }
 
 /// Everything that was handed over.
@@ -40,7 +44,8 @@ pub(crate) struct ContainerNote {
 pub(crate) struct Sources {
     pub(crate) texts: Vec<SourceText>,
     pub(crate) containers: Vec<ContainerNote>,
-    held: usize,
+    held_files: usize,
+    held_bytes: u64,
 }
 
 impl SourceText {
@@ -60,7 +65,7 @@ impl Sources {
         let bytes = match read_whole(&file) {
             Ok(bytes) => bytes,
             Err(why) => {
-                self.push(label, Text::Unusable(why), [0; 32]);
+                self.refuse(label, why);
                 return;
             }
         };
@@ -68,12 +73,12 @@ impl Sources {
             self.add_container(label, &bytes);
             return;
         }
-        let sha256 = Sha256::digest(&bytes).into();
-        if bytes.len() as u64 >= HELD_BYTES_MIN && self.held < HELD_FILES_MAX {
-            self.held = self.held.saturating_add(1);
+        if bytes.len() as u64 >= HELD_BYTES_MIN && self.held_files < HELD_FILES_MAX {
+            self.held_files = self.held_files.saturating_add(1);
+            let sha256 = Sha256::digest(&bytes).into();
             self.push(label, Text::Held(file), sha256);
         } else {
-            self.push(label, Text::Read(bytes), sha256);
+            self.hold(label, bytes);
         }
     }
 
@@ -90,6 +95,23 @@ impl Sources {
             .dedup_by(|a, b| a.label == b.label && a.note == b.note);
     }
 
+    /// Keeps a text in memory until its turn comes.
+    fn hold(&mut self, label: String, bytes: Vec<u8>) {
+        let total = self.held_bytes.saturating_add(bytes.len() as u64);
+        if total > HELD_TEXT_BYTES_MAX {
+            self.refuse(label, "the sources come to more than 1.5 GiB".to_string());
+            return;
+        }
+        self.held_bytes = total;
+        let sha256 = Sha256::digest(&bytes).into();
+        self.push(label, Text::Read(bytes), sha256);
+    }
+
+    fn refuse(&mut self, label: String, why: String) {
+        let sha256 = Sha256::digest(&why).into();
+        self.push(label, Text::Unusable(why), sha256);
+    }
+
     fn push(&mut self, label: String, text: Text, sha256: [u8; 32]) {
         self.texts.push(SourceText {
             label,
@@ -101,25 +123,30 @@ impl Sources {
     fn add_container(&mut self, label: String, bytes: &[u8]) {
         let Some((header, body)) = cvd::read(bytes) else {
             let why = "it does not begin with the header of a ClamAV container".to_string();
-            self.push(label, Text::Unusable(why), [0; 32]);
+            self.refuse(label, why);
             return;
         };
-        let verified = header.signature == SignatureState::Verified;
-        let signature = match header.signature {
-            SignatureState::Verified => {
-                "signature verified with the ClamAV publisher's key (RSA over MD5)".to_string()
-            }
-            SignatureState::NotVerified(why) => format!("signature NOT verified: {why}"),
-        };
-        let note = format!(
-            "container version {} of {}, built by {}; {signature}",
+        let said = format!(
+            "container version {} of {}, built by {}",
             header.version, header.time, header.builder
         );
+        let verified = header.signature == SignatureState::Verified;
+        let (note, warning) = match header.signature {
+            SignatureState::Verified => (
+                format!(
+                    "{said}; signature verified with the ClamAV publisher's key (RSA over MD5)"
+                ),
+                String::new(),
+            ),
+            SignatureState::NotVerified(why) => (said, format!("signature NOT verified: {why}")),
+        };
         self.containers.push(ContainerNote {
             label: label.clone(),
             note,
+            warning,
         });
-        let mut budget = Budget::new(container_limits(), Unlimited::clock_ms);
+        let room = HELD_TEXT_BYTES_MAX.saturating_sub(self.held_bytes);
+        let mut budget = Budget::new(container_limits(room), Unlimited::clock_ms);
         let troubles = self.expand(&label, body, &mut budget);
         for (reason, text) in troubles {
             // The publisher's archives end without tar's end marker; where the signature is good,
@@ -127,7 +154,7 @@ impl Sources {
             if verified && reason == Reason::Malformed {
                 continue;
             }
-            self.push(label.clone(), Text::Unusable(text), [0; 32]);
+            self.refuse(label.clone(), text);
         }
     }
 
@@ -202,7 +229,7 @@ impl Members for Collector<'_> {
             }
         };
         if budget.spend_bytes(bytes.len() as u64).is_err() {
-            self.refuse("it unpacks to more than 2 GiB");
+            self.refuse("it unpacks to more than there is room for (1 GiB, 1.5 GiB for all)");
             return Flow::Stop;
         }
         if identify(&bytes).is_ok_and(|format| format.name == "tar") {
@@ -211,16 +238,14 @@ impl Members for Collector<'_> {
         }
         let name = String::from_utf8_lossy(member.name);
         let name = name.rsplit('/').next().unwrap_or_default();
-        let sha256 = Sha256::digest(&bytes).into();
-        self.sources
-            .push(format!("{}/{name}", self.label), Text::Read(bytes), sha256);
+        self.sources.hold(format!("{}/{name}", self.label), bytes);
         Flow::Continue
     }
 }
 
-fn container_limits() -> Limits {
+fn container_limits(room_bytes: u64) -> Limits {
     Limits {
-        bytes_max: SOURCE_BYTES_MAX,
+        bytes_max: SOURCE_BYTES_MAX.min(room_bytes),
         memory_bytes_max: SOURCE_BYTES_MAX,
         depth_max: 3,
         ..Limits::default()
@@ -232,7 +257,7 @@ fn read_whole(file: &OwnedFd) -> Result<Vec<u8>, String> {
         .map_err(|error| error.to_string())?
         .size_bytes;
     if size_bytes > SOURCE_BYTES_MAX {
-        return Err("it is larger than 2 GiB".to_string());
+        return Err("it is larger than 1 GiB".to_string());
     }
     let mut bytes = vec![0; usize::try_from(size_bytes).unwrap_or(0)];
     FileSource { file, size_bytes }

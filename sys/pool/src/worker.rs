@@ -346,7 +346,7 @@ fn is_within_bounds(verdict: &Verdict) -> bool {
         && verdict
             .findings
             .iter()
-            .all(|finding| finding.matches.len() <= MATCHES_MAX)
+            .all(|finding| finding.matches.len().max(finding.match_bytes.len()) <= MATCHES_MAX)
 }
 
 /// The standard library ends its last words with advice that helps nobody here.

@@ -111,6 +111,17 @@ fn look(channel: &Channel, item: ScanItem, file: BorrowedFd<'_>) -> Option<ExitC
                 let _ = std::os::unix::net::UnixStream::from(socket).write(&bytes);
             }
         }
+        "boasts-of-its-size" => {
+            let verdict = Verdict {
+                size_bytes: u64::MAX,
+                objects: u64::MAX,
+                elapsed_us: u64::MAX,
+                findings_omitted: u64::MAX,
+                ..Verdict::default()
+            };
+            let ticket = item.ticket;
+            say(channel, &Reply::Verdict { ticket, verdict });
+        }
         "answers-twice" => {
             say(channel, &verdict(item.ticket));
             say(channel, &verdict(item.ticket));
@@ -154,7 +165,10 @@ fn say(channel: &Channel, reply: &Reply) {
 fn ready(channel: &Channel, probes: Vec<Probe>) {
     let layers = Vec::new();
     let jail = JailReport { layers, probes };
-    let pack = Some(PackSummary::default());
+    let pack = Some(PackSummary {
+        signatures: 1,
+        ..PackSummary::default()
+    });
     say(channel, &Reply::Ready { jail, pack });
 }
 
@@ -179,6 +193,7 @@ fn boastful(ticket: u64) -> Reply {
         rule: RuleRef::default(),
         member: Vec::new(),
         matches: Vec::new(),
+        match_bytes: Vec::new(),
     };
     let verdict = Verdict {
         findings: vec![finding; proto::FINDINGS_MAX + 1],

@@ -15,6 +15,13 @@ pub(super) static FORMATS: [Format; 1] = [Format {
     role: Role::Container(unpack),
 }];
 
+/// What such a file is made of.
+pub(crate) const STREAMS: Streams<'static> = Streams {
+    name: b"(bzip2)",
+    begins,
+    decode: bunzip2,
+};
+
 fn begins(bytes: &[u8]) -> bool {
     // A block's magic, or that of an empty stream's end.
     let after = bytes.get(4).copied();
@@ -24,10 +31,5 @@ fn begins(bytes: &[u8]) -> bool {
 }
 
 fn unpack(source: &dyn Source, budget: &mut Budget, members: &mut dyn Members) -> Vec<Trouble> {
-    let streams = Streams {
-        name: b"(bzip2)",
-        begins,
-        decode: bunzip2,
-    };
-    streams.unpack(source, budget, members)
+    STREAMS.unpack(source, budget, members)
 }

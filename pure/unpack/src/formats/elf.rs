@@ -13,6 +13,8 @@ const SECTIONS_MAX: usize = 4_096;
 const SEGMENTS_MAX: usize = 1_024;
 /// A packer leaves its mark right behind the headers.
 const MARK_BYTES: usize = 512;
+/// The longest row that has a meaning: a section header of the wide form.
+const ROW_BYTES_MAX: usize = 64;
 const LOAD: u64 = 1;
 const NO_BITS: u64 = 8;
 
@@ -71,6 +73,31 @@ fn read(source: &dyn Source, troubles: &mut Troubles) -> Result<Option<Facts>, R
         import_text: None,
         overlay_offset: (has_parts && accounted < size_bytes).then_some(accounted),
     }))
+}
+
+/// Rows may claim 64 KiB each, so that the whole table would not fit the worker's memory: then
+/// only what has a meaning is read of each.
+fn read_rows(
+    source: &dyn Source,
+    offset: u64,
+    (row_bytes, count): (usize, usize),
+) -> Result<Vec<Vec<u8>>, ReadError> {
+    if row_bytes <= ROW_BYTES_MAX {
+        let bytes = read_part(source, offset, count.saturating_mul(row_bytes))?;
+        return Ok(bytes.chunks_exact(row_bytes).map(<[u8]>::to_vec).collect());
+    }
+    let mut rows = Vec::new();
+    let mut at = offset;
+    for _ in 0..count {
+        let row = read_part(source, at, ROW_BYTES_MAX)?;
+        at = at.saturating_add(row_bytes as u64);
+        // A row that the file cuts short is none, as in tables that are read whole.
+        if row.len() < ROW_BYTES_MAX || at > source.size_bytes() {
+            break;
+        }
+        rows.push(row);
+    }
+    Ok(rows)
 }
 
 fn end(part: &Section) -> u64 {
@@ -154,9 +181,8 @@ impl Layout {
         }
         let count = usize::from(claimed).min(rows_max);
         let row_bytes = usize::from(row_bytes);
-        let bytes = read_part(source, offset, count.saturating_mul(row_bytes))?;
         table.claimed = usize::from(claimed);
-        table.rows = bytes.chunks_exact(row_bytes).map(<[u8]>::to_vec).collect();
+        table.rows = read_rows(source, offset, (row_bytes, count))?;
         let whole = usize::from(claimed).saturating_mul(row_bytes) as u64;
         table.end = offset.saturating_add(whole);
         Ok(table)

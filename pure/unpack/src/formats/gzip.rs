@@ -29,6 +29,13 @@ pub(super) static FORMATS: [Format; 1] = [Format {
     role: Role::Container(unpack),
 }];
 
+/// What such a file is made of, where no header names it.
+pub(crate) const STREAMS: Streams<'static> = Streams {
+    name: b"(gzip)",
+    begins,
+    decode: member,
+};
+
 fn begins(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\x1f\x8b")
 }
@@ -36,9 +43,8 @@ fn begins(bytes: &[u8]) -> bool {
 fn unpack(source: &dyn Source, budget: &mut Budget, members: &mut dyn Members) -> Vec<Trouble> {
     let head = head(source, NAME_BYTES_MAX).unwrap_or_default();
     let streams = Streams {
-        name: first_name(&head).unwrap_or(b"(gzip)"),
-        begins,
-        decode: member,
+        name: first_name(&head).unwrap_or(STREAMS.name),
+        ..STREAMS
     };
     streams.unpack(source, budget, members)
 }

@@ -1,19 +1,20 @@
 //! The formats, one file each. The order is the order of recognition: executables first, since
-//! what is appended to them is looked at as their overlay; then containers that begin with a
+//! what is appended to them is looked at as their overlay, and whatever else they are by
+//! [`crate::identify_beside_executable`]; then containers that begin with a
 //! magic; then zip, which may hide behind a prefix; then what is only recognised.
 
-mod bzip2;
+pub(crate) mod bzip2;
 mod elf;
-mod gzip;
+pub(crate) mod gzip;
 pub(crate) mod leaf;
 mod mail;
 mod pe;
 mod recognised;
-mod streams;
+pub(crate) mod streams;
 mod tar;
 mod xz;
-mod zip;
-mod zstd;
+pub(crate) mod zip;
+pub(crate) mod zstd;
 
 use crate::identify::Format;
 

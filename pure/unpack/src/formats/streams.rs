@@ -9,19 +9,19 @@ use crate::output::{Output, Tally};
 use crate::{ReadError, Source};
 
 /// Decodes one stream; leaves the input after it.
-pub(super) type Decode = fn(&mut Input<'_>, &mut Output, &mut Budget) -> Result<(), Stop>;
+pub(crate) type Decode = fn(&mut Input<'_>, &mut Output, &mut Budget) -> Result<(), Stop>;
 
 /// The name of data after a container's end.
 pub(super) const AFTER_END: &[u8] = b"(after end)";
 
 /// One format of that shape.
-pub(super) struct Streams<'n> {
+pub(crate) struct Streams<'n> {
     /// The member's name.
     pub(super) name: &'n [u8],
     /// Whether these bytes begin a stream.
-    pub(super) begins: fn(&[u8]) -> bool,
+    pub(crate) begins: fn(&[u8]) -> bool,
     /// Decodes one.
-    pub(super) decode: Decode,
+    pub(crate) decode: Decode,
 }
 
 impl Streams<'_> {

@@ -252,7 +252,13 @@ impl Archive<'_> {
             Ok(()) => {
                 let (flow, tally) = output.hand_over(name, members, budget);
                 self.tally = tally;
-                Ok(flow)
+                if flow == Flow::Stop || layout.uses_all() {
+                    return Ok(flow);
+                }
+                // Those who don't know sparse members see what the map leaves out.
+                let stop = Stop::malformed("sparse map leaves stored data out");
+                self.troubles.note_member(name, layout.data_offset, stop);
+                Ok(members.member(name_and(stored), budget))
             }
             Err(stop) => {
                 self.tally = output.discard(budget);

@@ -2,8 +2,8 @@
 //! before and after the archive. A member is never skipped because two places disagree on it: it
 //! is unpacked both ways. Encrypted members and unknown methods are named and passed over.
 
-mod directory;
-mod records;
+pub(crate) mod directory;
+pub(crate) mod records;
 mod walk;
 
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use proto::{Budget, Reason};
 
 use crate::Source;
 use crate::decode::{bzip2::bunzip2, deflate, xz::unxz, zstd::unzstd};
-use crate::formats::streams::{AFTER_END, Decode};
+use crate::formats::streams::{AFTER_END, Decode, skip_zeros};
 use crate::formats::zip::directory::{Directory, Entries, is_plausible, locate};
 use crate::formats::zip::records::{DESCRIPTOR, END, Entry, LOCAL, method_name};
 use crate::identify::{Format, Probe, Role};
@@ -21,6 +21,9 @@ use crate::members::{Content, Flow, Member, Members, Stop, Trouble, Troubles};
 use crate::output::{Output, Tally};
 
 const BEFORE_START: &[u8] = b"(before start)";
+const GAP: &[u8] = b"(gap)";
+/// A descriptor with its signature and wide sizes.
+const DESCRIPTOR_BYTES_MAX: u64 = 24;
 /// How often the archive's own size may be read as members' data before they must overlap.
 const READ_FACTOR_MAX: u64 = 3;
 const READ_FREE_BYTES: u64 = 64 << 10;
@@ -82,25 +85,29 @@ const MEMBER_STATE_BYTES: u64 = 96;
 
 impl Archive<'_> {
     fn all(&mut self, budget: &mut Budget, members: &mut dyn Members) -> Result<(), Stop> {
-        let directory = locate(self.source)?;
+        let directories = locate(self.source)?;
         let mut end = self.source.size_bytes();
-        match &directory {
-            Some(directory) => {
-                if self.listed(directory, budget, members)? == Flow::Stop {
-                    return Ok(());
-                }
-                end = directory.end.archive_end.min(end);
+        let wrong = match directories.as_slice() {
+            [] => Some("central directory is missing"),
+            [_] => None,
+            _ => Some("end record leads to two central directories"),
+        };
+        if let Some(wrong) = wrong {
+            self.troubles.note(0, Stop::malformed(wrong));
+        }
+        for directory in &directories {
+            if self.listed(directory, budget, members)? == Flow::Stop {
+                return Ok(());
             }
-            None => {
-                let stop = Stop::malformed("central directory is missing");
-                self.troubles.note(0, stop);
-            }
+            end = directory.end.archive_end.min(end);
         }
         let start = match self.unlisted(end, budget, members)? {
             Some(start) => start,
             None => return Ok(()),
         };
-        self.around(start, end, budget, members);
+        if self.gaps(end, budget, members)? == Flow::Continue {
+            self.around(start, end, budget, members);
+        }
         Ok(())
     }
 
@@ -130,8 +137,9 @@ impl Archive<'_> {
                 return Ok(Flow::Stop);
             }
         }
-        self.covered
-            .push((directory.begin, directory.end.archive_end));
+        self.covered.push((directory.begin, entries.offset()));
+        let end = directory.end;
+        self.covered.push((end.offset, end.archive_end));
         Ok(Flow::Continue)
     }
 
@@ -222,8 +230,20 @@ impl Archive<'_> {
             }
             Some(decode) => {
                 let input = Input::new(self.source, data_offset, entry.packed_bytes);
-                let (flow, _) = self.packed(entry, input, decode, (budget, members))?;
-                Ok(flow)
+                let (flow, decoded) = self.packed(entry, input, decode, (budget, members))?;
+                let packed = entry.packed_bytes.min(available);
+                let slack = packed.saturating_sub(decoded.packed_bytes);
+                if flow == Flow::Stop || !decoded.is_whole || slack == 0 {
+                    return Ok(flow);
+                }
+                let offset = data_offset.saturating_add(decoded.packed_bytes);
+                let stop = Stop::malformed("data after the member's end");
+                self.troubles.note_member(&entry.name, offset, stop);
+                let content = Content::Range {
+                    offset,
+                    size_bytes: slack,
+                };
+                Ok(members.member(Member { name: GAP, content }, budget))
             }
         }
     }
@@ -235,12 +255,16 @@ impl Archive<'_> {
         data_offset: u64,
         budget: &mut Budget,
     ) -> Result<bool, Stop> {
+        let (begin, _, packed_bytes) = key;
+        self.cover(begin, data_offset.saturating_add(packed_bytes), budget)?;
+        Ok(self.done.insert(key))
+    }
+
+    fn cover(&mut self, begin: u64, end: u64, budget: &mut Budget) -> Result<(), Stop> {
         budget.hold_memory(MEMBER_STATE_BYTES)?;
         self.held = self.held.saturating_add(MEMBER_STATE_BYTES);
-        let (begin, _, packed_bytes) = key;
-        self.covered
-            .push((begin, data_offset.saturating_add(packed_bytes)));
-        Ok(self.done.insert(key))
+        self.covered.push((begin, end));
+        Ok(())
     }
 
     /// Refuses to read the archive over and over: then its members share their data.
@@ -340,6 +364,40 @@ impl Archive<'_> {
         }
     }
 
+    /// What lies between members, and between them and the directory: signing blocks and padding
+    /// in honest archives, a member with a spoilt header in others. Zeros hold nothing, and what
+    /// is no longer than a descriptor holds nothing that the archive's own bytes don't show.
+    fn gaps(
+        &mut self,
+        end: u64,
+        budget: &mut Budget,
+        members: &mut dyn Members,
+    ) -> Result<Flow, Stop> {
+        let mut covered = std::mem::take(&mut self.covered);
+        covered.sort_unstable();
+        covered.push((end, end));
+        let mut at = covered.first().map_or(end, |(begin, _)| *begin);
+        for (begin, after) in covered {
+            let gap = begin.min(end).saturating_sub(at);
+            if gap > DESCRIPTOR_BYTES_MAX && !self.is_zeros(at, gap, budget)? {
+                let content = Content::Range {
+                    offset: at,
+                    size_bytes: gap,
+                };
+                if members.member(Member { name: GAP, content }, budget) == Flow::Stop {
+                    return Ok(Flow::Stop);
+                }
+            }
+            at = at.max(after);
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn is_zeros(&self, offset: u64, size_bytes: u64, budget: &Budget) -> Result<bool, Stop> {
+        let mut gap = Input::new(self.source, offset, size_bytes);
+        Ok(!skip_zeros(&mut gap, budget)?)
+    }
+
     /// What lies before the first member and after the archive's end.
     fn around(&mut self, start: u64, end: u64, budget: &mut Budget, members: &mut dyn Members) {
         let size = self.source.size_bytes();
@@ -369,7 +427,7 @@ struct Decoded {
     is_whole: bool,
 }
 
-fn decoder(method: u16) -> Option<Decode> {
+pub(crate) fn decoder(method: u16) -> Option<Decode> {
     match method {
         8 => Some(deflate::inflate),
         9 => Some(deflate::inflate64),

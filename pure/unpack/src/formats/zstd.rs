@@ -36,15 +36,17 @@ fn detect(probe: &Probe<'_>) -> bool {
     false
 }
 
+/// What such a file is made of.
+pub(crate) const STREAMS: Streams<'static> = Streams {
+    name: b"(zstd)",
+    begins,
+    decode: unzstd,
+};
+
 fn begins(bytes: &[u8]) -> bool {
     u32_le(bytes, 0).is_some_and(|magic| magic == MAGIC || magic & !0xf == SKIPPABLE)
 }
 
 fn unpack(source: &dyn Source, budget: &mut Budget, members: &mut dyn Members) -> Vec<Trouble> {
-    let streams = Streams {
-        name: b"(zstd)",
-        begins,
-        decode: unzstd,
-    };
-    streams.unpack(source, budget, members)
+    STREAMS.unpack(source, budget, members)
 }

@@ -1,6 +1,6 @@
 //! Executables that lie about themselves: facts as far as they go, in bounded time.
 
-use unpack::{Structure, identify};
+use unpack::{ReadError, Role, Source, Structure, identify};
 
 use crate::samples::{corpus, given, given_as, limits};
 
@@ -150,4 +150,49 @@ fn sample(name: &str) -> Vec<u8> {
         .find(|sample| sample.name == name)
         .expect("the sample is there")
         .bytes
+}
+
+/// Zeros behind a header, of which only so much may be read at once.
+struct Vast {
+    header: Vec<u8>,
+}
+
+impl Source for Vast {
+    fn size_bytes(&self) -> u64 {
+        300 << 20
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        assert!(buffer.len() <= 1 << 20, "{} bytes at once", buffer.len());
+        buffer.fill(0);
+        let start = usize::try_from(offset)
+            .expect("fits")
+            .min(self.header.len());
+        for (to, from) in buffer.iter_mut().zip(&self.header[start..]) {
+            *to = *from;
+        }
+        Ok(buffer.len())
+    }
+}
+
+#[test]
+fn an_elf_table_of_absurd_rows_costs_no_memory() {
+    let mut header = b"\x7fELF\x02\x01\x01".to_vec();
+    header.resize(64, 0);
+    header[40..48].copy_from_slice(&64u64.to_le_bytes());
+    header[58..60].copy_from_slice(&65_535u16.to_le_bytes());
+    header[60..62].copy_from_slice(&4_096u16.to_le_bytes());
+    // One section in the second row, to see that rows are found where they are.
+    header.resize(64 + 65_535, 0);
+    let mut row = [0; 64];
+    row[24..32].copy_from_slice(&0x1234u64.to_le_bytes());
+    header.extend(row);
+    let source = Vast { header };
+    let format = identify(&source).expect("memory can be read");
+    let Role::Executable(facts) = format.role else {
+        panic!("it is {}", format.name);
+    };
+    let sections = facts(&source).0.expect("facts").sections;
+    assert_eq!(sections.len(), 4_096);
+    assert_eq!(sections[1].raw_offset, 0x1234);
 }

@@ -7,6 +7,7 @@
 )]
 
 mod bombs;
+mod embedded;
 mod executables;
 mod golden;
 mod identify;

@@ -67,10 +67,10 @@ fn mutated(sample: &Sample, corpus: &[Sample], random: &mut Random) -> Vec<u8> {
 }
 
 /// Xorshift: the same damage in every run.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -11,7 +11,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kernel::file::FileStat;
+use kernel::file::{FileKind, FileStat};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -23,6 +23,8 @@ use crate::failure::{Failure, plain};
 use crate::partial::{Existing, Partial, open_directory, remove_stale};
 use crate::walk::FileId;
 
+/// Permission bits of the group and of everybody.
+const OTHERS_WRITE: u32 = 0o022;
 const PACKS_KEPT: usize = 4;
 const NOTES_KEPT: usize = 64;
 const NOTE_BYTES_MAX: u64 = 64 * 1024;
@@ -116,28 +118,11 @@ impl Cache {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(at)?;
         }
-        make_private(path).map_err(at)?;
-        let own = open_directory(path).map_err(at)?;
-        let stat = kernel::file::stat(&own).map_err(at)?;
-        if stat.uid != rustix::process::geteuid().as_raw() {
-            return Err(format!("{}: belongs to somebody else", escaped_path(path)));
-        }
-        if stat.mode & 0o022 != 0 {
-            let shown = escaped_path(path);
-            return Err(format!(
-                "{shown}: others can write there; chmod 700 {shown}"
-            ));
-        }
-        let part = |name: &str| {
-            let path = path.join(name);
-            make_private(&path)
-                .and_then(|()| open_directory(&path))
-                .map_err(at)
-        };
+        let own = open_private(path)?;
         Ok(Self {
-            packs: part("packs")?,
-            notes: part("notes")?,
-            id: FileId::of(&stat),
+            packs: open_private(&path.join("packs"))?,
+            notes: open_private(&path.join("notes"))?,
+            id: FileId::of(&kernel::file::stat(&own).map_err(at)?),
             path: path.to_owned(),
         })
     }
@@ -199,9 +184,7 @@ impl Cache {
     }
 
     fn open_pack(&self, sha256: &Sha256Bytes) -> io::Result<OwnedFd> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let name = pack_name(sha256);
-        Ok(rustix::fs::openat(&self.packs, name, flags, Mode::empty())?)
+        open_own(&self.packs, &pack_name(sha256))
     }
 
     fn mark_used(&self, sha256: &Sha256Bytes) {
@@ -218,10 +201,9 @@ impl Cache {
     }
 
     fn note(&self, key: &Key) -> Option<Note> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(&self.notes, key.file_name(), flags, Mode::empty());
+        let opened = open_own(&self.notes, &key.file_name()).ok()?;
         let mut text = String::new();
-        fs::File::from(opened.ok()?)
+        fs::File::from(opened)
             .take(NOTE_BYTES_MAX)
             .read_to_string(&mut text)
             .ok()?;
@@ -256,11 +238,38 @@ fn directory() -> Result<PathBuf, String> {
         .ok_or_else(|| "neither XDG_CACHE_HOME nor HOME names a directory".to_owned())
 }
 
-fn make_private(path: &Path) -> io::Result<()> {
+/// Opens a directory, or makes it; refuses one that anybody else could write.
+fn open_private(path: &Path) -> Result<OwnedFd, String> {
+    let shown = escaped_path(path);
+    let at = |error: io::Error| format!("{shown}: {}", plain(&error));
     match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(error)),
+        _ => {}
     }
+    let directory = open_directory(path).map_err(at)?;
+    let stat = kernel::file::stat(&directory).map_err(at)?;
+    if stat.uid != rustix::process::geteuid().as_raw() {
+        return Err(format!("{shown}: belongs to somebody else"));
+    }
+    if stat.mode & OTHERS_WRITE != 0 {
+        return Err(format!(
+            "{shown}: others can write there; chmod 700 {shown}, and delete what is in it"
+        ));
+    }
+    Ok(directory)
+}
+
+/// Opens what this user put there. What somebody else did, while others could write, is not
+/// believed.
+fn open_own(directory: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(directory, name, flags, Mode::empty())?;
+    let stat = kernel::file::stat(&file)?;
+    let is_own = stat.uid == rustix::process::geteuid().as_raw() && stat.mode & OTHERS_WRITE == 0;
+    if is_own && stat.kind == FileKind::Regular {
+        return Ok(file);
+    }
+    Err(io::Error::from(io::ErrorKind::PermissionDenied))
 }
 
 fn pack_name(sha256: &Sha256Bytes) -> String {
@@ -272,8 +281,9 @@ fn from_hex(text: &str) -> Option<Sha256Bytes> {
     if text.len() != 64 || !text.is_ascii() {
         return None;
     }
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        let digits = std::str::from_utf8(digits).ok()?;
+        *byte = u8::from_str_radix(digits, 16).ok()?;
     }
     Some(bytes)
 }
@@ -359,6 +369,37 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
         let error = Cache::open_at(&path).unwrap_err();
         assert!(error.contains("chmod 700"), "{error}");
+    }
+
+    #[test]
+    fn the_directories_inside_are_held_to_the_same() {
+        for part in ["packs", "notes"] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("candor");
+            Cache::open_at(&path).unwrap();
+            let part = path.join(part);
+            fs::set_permissions(&part, fs::Permissions::from_mode(0o770)).unwrap();
+            let error = Cache::open_at(&path).unwrap_err();
+            let expected = format!("chmod 700 {}", part.display());
+            assert!(error.contains(&expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_pack_or_a_note_that_others_can_write_is_not_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open_at(&dir.path().join("candor")).unwrap();
+        let sha256 = keep(&cache, b"pack", "sources-1");
+        let key = Key("sources-1".to_owned());
+        let note = dir.path().join("candor/notes/sources-1.json");
+        let pack = dir.path().join("candor/packs").join(pack_name(&sha256));
+        for path in [note, pack] {
+            let before = fs::metadata(&path).unwrap().permissions();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+            assert!(cache.find(&key).is_none(), "{}", path.display());
+            fs::set_permissions(&path, before).unwrap();
+            assert!(cache.find(&key).is_some());
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod cache;
 mod sources;
+mod trust;
 
 use std::io::Seek;
 use std::os::fd::OwnedFd;
@@ -18,9 +19,10 @@ use crate::walk::FileId;
 
 pub(crate) use cache::{Cache, Key};
 pub(crate) use sources::Sources;
+pub(crate) use trust::{Judgement, judge, nothing_can_fire, pending_lines, unverified};
 
 /// Private memory that a compilation may take.
-pub(crate) const COMPILE_DATA_BYTES_MAX: u64 = 8 << 30;
+pub(crate) const COMPILE_DATA_BYTES_MAX: u64 = 5 << 30;
 
 const INSTALLED: &str = "/var/lib/candor/current.pack";
 const FRESHCLAM: &str = "/var/lib/clamav";

@@ -9,7 +9,7 @@ use proto::{Finding, Outcome, Reason, Verdict};
 use super::{Detail, End, Look, Named, PackFacts, Record, Tally};
 use crate::args::{ColorChoice, OutputArguments};
 use crate::escape::{escaped_path, hex, member_path, visible};
-use crate::packs::Origin;
+use crate::packs::{self, Origin};
 use crate::quantity::{counted, grouped, rounded_size};
 use crate::quarantine::Moved;
 use crate::walk::Skip;
@@ -187,7 +187,8 @@ impl Human {
                 format_args!("    in {}\n", member_path(&finding.member)),
             );
         }
-        if self.detail != Detail::Verbose {
+        let shows_bytes = !finding.match_bytes.is_empty();
+        if self.detail != Detail::Verbose && !shows_bytes {
             return;
         }
         let rule = &finding.rule;
@@ -201,15 +202,13 @@ impl Human {
                 hex(&rule.sha256)
             ),
         );
-        for found in &finding.matches {
-            put(
-                text,
-                format_args!(
-                    "    at {}, {}\n",
-                    found.offset,
-                    counted(found.length, "byte", "bytes")
-                ),
-            );
+        for (index, found) in finding.matches.iter().enumerate() {
+            let length = counted(found.length, "byte", "bytes");
+            put(text, format_args!("    at {}, {length}", found.offset));
+            if let Some(bytes) = finding.match_bytes.get(index) {
+                put(text, format_args!(": {}", hex(bytes)));
+            }
+            put(text, format_args!("\n"));
         }
     }
 
@@ -285,6 +284,10 @@ impl Human {
                 pack.origin
             ),
         );
+        for found in packs::unverified(&pack.summary) {
+            let shown = self.paint.word(Colour::Red, &found.to_string());
+            line(text, "Not verified", &shown);
+        }
         self.pending(text, pack);
         if pack.summary.dropped > 0 {
             line(
@@ -330,7 +333,8 @@ impl Human {
                 ),
             );
         }
-        let rest: u64 = rows.iter().skip(shown).map(|row| row.count).sum();
+        let rest = rows.iter().skip(shown).map(|row| row.count);
+        let rest = rest.fold(0, u64::saturating_add);
         if rest > 0 {
             put(
                 text,

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{End, Look, PackFacts, Record, Tally};
 use crate::escape::{hex, misleads};
+use crate::packs;
 use crate::quarantine::Moved;
 
 /// One file's line.
@@ -133,7 +134,7 @@ struct FindingJson {
 
 impl FindingJson {
     fn new(finding: &Finding) -> Self {
-        let matches = finding.matches.iter();
+        let matches = finding.matches.iter().enumerate();
         Self {
             name: finding.name.clone(),
             rule: RuleJson {
@@ -145,9 +146,10 @@ impl FindingJson {
             member: lossy(&finding.member),
             member_hex: hex_if_lossy(&finding.member),
             matches: matches
-                .map(|found| MatchJson {
+                .map(|(index, found)| MatchJson {
                     offset: found.offset,
                     length: found.length,
+                    bytes_hex: finding.match_bytes.get(index).map(|bytes| hex(bytes)),
                 })
                 .collect(),
         }
@@ -166,6 +168,8 @@ struct RuleJson {
 struct MatchJson {
     offset: u64,
     length: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_hex: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -230,6 +234,7 @@ struct SummaryPackJson<'a> {
     starter: bool,
     pending: Vec<PendingJson<'a>>,
     dropped: u64,
+    unverified: Vec<String>,
     ignored: &'a [String],
 }
 
@@ -249,6 +254,10 @@ impl<'a> SummaryPackJson<'a> {
                 })
                 .collect(),
             dropped: pack.summary.dropped,
+            unverified: packs::unverified(&pack.summary)
+                .iter()
+                .map(|found| format!("{}: {}", found.container, found.why))
+                .collect(),
             ignored: &pack.ignored,
         }
     }
@@ -282,7 +291,7 @@ fn bytes_if_lossy(bytes: &[u8]) -> Option<String> {
 fn line(value: &impl Serialize) -> String {
     // These types hold nothing that JSON can't say.
     let json = serde_json::to_string(value).unwrap_or_default();
-    let mut text = String::with_capacity(json.len() + 1);
+    let mut text = String::with_capacity(json.len().saturating_add(1));
     for letter in json.chars() {
         if misleads(letter) {
             // Only a string can hold it, and there this means the same.

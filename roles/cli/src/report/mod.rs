@@ -1,5 +1,6 @@
 //! What is said of a scan: one record for each file, then the summary. Human or JSON; both from
-//! the same records and the same tally, so that they can't disagree.
+//! the same records and the same tally, so that they can't disagree. Numbers from a worker can be
+//! anything at all, so no sum of them may overflow.
 
 mod human;
 mod json;
@@ -190,6 +191,10 @@ impl Skip {
             Self::Pipe => ("named pipe", "named pipes"),
             Self::Link => ("symbolic link", "symbolic links"),
             Self::Loop => ("link to a directory above", "links to directories above"),
+            Self::Repeat => (
+                "directory looked at under another name",
+                "directories looked at under other names",
+            ),
             Self::KernelFilesystem => ("kernel file system", "kernel file systems"),
             Self::NetworkMount => ("network mount", "network mounts"),
             Self::OtherFilesystem => ("other file system", "other file systems"),
@@ -206,6 +211,7 @@ impl Skip {
             Self::Pipe => "pipe",
             Self::Link => "symbolic-link",
             Self::Loop => "link-loop",
+            Self::Repeat => "repeated-directory",
             Self::KernelFilesystem => "kernel-filesystem",
             Self::NetworkMount => "network-mount",
             Self::OtherFilesystem => "other-filesystem",

@@ -12,7 +12,7 @@ const EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Progress {
     is_wanted: bool,
     is_shown: bool,
-    next: Instant,
+    last: Instant,
 }
 
 impl Progress {
@@ -20,12 +20,12 @@ impl Progress {
         Self {
             is_wanted: is_wanted && io::stderr().is_terminal(),
             is_shown: false,
-            next: Instant::now() + EVERY,
+            last: Instant::now(),
         }
     }
 
     pub(super) fn show(&mut self, tally: &Tally) {
-        if !self.is_wanted || Instant::now() < self.next {
+        if !self.is_wanted || self.last.elapsed() < EVERY {
             return;
         }
         let line = format!(
@@ -36,7 +36,7 @@ impl Progress {
         );
         self.put(&line);
         self.is_shown = true;
-        self.next = Instant::now() + EVERY;
+        self.last = Instant::now();
     }
 
     pub(super) fn clear(&mut self) {

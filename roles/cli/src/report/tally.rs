@@ -34,23 +34,23 @@ impl Tally {
             Outcome::Incomplete => &mut self.incomplete,
             Outcome::Error => &mut self.errors,
         };
-        *count += 1;
+        add(count, 1);
         if let Look::Answered(verdict) = record.look {
-            self.files += 1;
-            self.bytes += verdict.size_bytes;
+            add(&mut self.files, 1);
+            add(&mut self.bytes, verdict.size_bytes);
             for reason in verdict.incomplete.iter() {
-                *self.reasons.entry(reason.as_str()).or_default() += 1;
+                add(self.reasons.entry(reason.as_str()).or_default(), 1);
             }
         }
         match record.quarantine {
-            Some(Ok(_)) => self.quarantined += 1,
-            Some(Err(_)) => self.not_quarantined += 1,
+            Some(Ok(_)) => add(&mut self.quarantined, 1),
+            Some(Err(_)) => add(&mut self.not_quarantined, 1),
             None => {}
         }
     }
 
     pub(super) fn skip(&mut self, skip: Skip) {
-        *self.skipped.entry(skip).or_default() += 1;
+        add(self.skipped.entry(skip).or_default(), 1);
     }
 
     /// How many files are incomplete for this reason.
@@ -70,4 +70,9 @@ impl Tally {
             0
         }
     }
+}
+
+/// Stops at the highest number: a worker that was taken over names any size it likes.
+fn add(count: &mut u64, more: u64) {
+    *count = count.saturating_add(more);
 }

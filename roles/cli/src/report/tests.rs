@@ -16,6 +16,7 @@ fn facts(origin: Origin) -> PackFacts {
                 why: "logical signatures".into(),
             }],
             dropped: 2,
+            unverified: vec!["daily.cvd: signature NOT verified: another body".into()],
         },
         ignored: vec!["README".into()],
         notes: Vec::new(),
@@ -45,6 +46,7 @@ fn detected() -> Verdict {
                 offset: 3,
                 length: 4,
             }],
+            match_bytes: Vec::new(),
         }],
         ..Verdict::default()
     }
@@ -115,6 +117,7 @@ fn the_starter_pack_speaks_in_the_summary() {
         "284,000 from the starter pack (pack abababababab)",
         "not yet compiled: 38,889 lines of main.ldb (logical signatures)",
         "Dropped: 2 lines",
+        "\nNot verified: daily.cvd (another body)\n",
         "candor scan --db DIRECTORY PATH",
     ] {
         assert!(text.contains(part), "{part:?} in {text}");
@@ -176,6 +179,57 @@ fn exit_codes_follow_from_the_counts() {
         quarantine: None,
     });
     assert_eq!(failed.exit_code(report), 2);
+}
+
+#[test]
+fn sizes_that_a_worker_made_up_do_not_overflow() {
+    let boast = Verdict {
+        size_bytes: u64::MAX,
+        objects: u64::MAX,
+        elapsed_us: u64::MAX,
+        findings_omitted: u64::MAX,
+        ..detected()
+    };
+    let mut tally = Tally::default();
+    for _ in 0..3 {
+        tally.add(&Record {
+            path: Path::new("a"),
+            look: Look::Answered(&boast),
+            quarantine: None,
+        });
+    }
+    assert_eq!((tally.bytes, tally.files), (u64::MAX, 3));
+    let mut pack = facts(Origin::Starter);
+    let row = pack.summary.pending[0].clone();
+    pack.summary.pending = vec![
+        proto::PendingKind {
+            count: u64::MAX,
+            ..row
+        };
+        9
+    ];
+    pack.summary.dropped = u64::MAX;
+    let end = End {
+        elapsed_ms: u64::MAX,
+        exit_code: 1,
+    };
+    let text = human(Detail::Normal).summary(&tally, &pack, end);
+    let most = "18,446,744,073,709,551,615";
+    let rest = format!("not yet compiled: {most} lines of other files");
+    assert!(text.contains(&rest), "{text}");
+    assert!(lines(Detail::Verbose, "a", &boast).contains(most));
+}
+
+#[test]
+fn json_names_the_containers_that_are_not_verified() {
+    let end = End {
+        elapsed_ms: 1,
+        exit_code: 0,
+    };
+    let text = json::summary(&Tally::default(), &facts(Origin::Starter), end);
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let unverified = &value["summary"]["pack"]["unverified"];
+    assert_eq!(*unverified, serde_json::json!(["daily.cvd: another body"]));
 }
 
 #[test]

@@ -39,6 +39,7 @@ fn rules() -> Rules {
         filter: Filter::default(),
         left_out: Vec::new(),
         depth_max: DEPTH_MAX,
+        visited_max: VISITED_MAX,
         classify: |_| Ok(FileSystem::Ordinary),
     }
 }
@@ -93,6 +94,53 @@ fn links_are_skipped_unless_followed_and_loops_end() {
     kinds.sort();
     assert_eq!(kinds, [Skip::Link, Skip::Loop]);
     assert!(following.failed.is_empty());
+}
+
+/// A directory for each level, with two links to the next.
+fn ladder(levels: usize) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for level in 0..levels {
+        let here = dir.path().join(level.to_string());
+        fs::create_dir(&here).unwrap();
+        for link in ["a", "b"] {
+            symlink(format!("../{}", level + 1), here.join(link)).unwrap();
+        }
+    }
+    fs::create_dir(dir.path().join(levels.to_string())).unwrap();
+    fs::write(dir.path().join(levels.to_string()).join("bottom"), "x").unwrap();
+    dir
+}
+
+fn following() -> Rules {
+    Rules {
+        links: Follow::Links,
+        ..rules()
+    }
+}
+
+#[test]
+fn links_upon_links_end_with_each_directory_walked_once() {
+    let dir = ladder(24);
+    let seen = walk(&following(), &dir.path().join("0"));
+    assert_eq!(names(&seen), ["bottom"]);
+    assert_eq!(seen.skipped.len(), 24);
+    assert!(seen.skipped.iter().all(|(_, skip)| *skip == Skip::Repeat));
+    assert!(seen.failed.is_empty(), "{:?}", seen.failed);
+}
+
+#[test]
+fn what_is_remembered_while_links_are_followed_is_bounded() {
+    let dir = ladder(24);
+    let forgetful = Rules {
+        visited_max: 10,
+        ..following()
+    };
+    let seen = walk(&forgetful, &dir.path().join("0"));
+    assert!(seen.files.is_empty());
+    assert!(!seen.failed.is_empty());
+    for (_, why) in &seen.failed {
+        assert!(why.contains("more than 10 directories"), "{why}");
+    }
 }
 
 #[test]

@@ -27,6 +27,14 @@ pub(crate) struct Layout {
     pub(crate) segments: Vec<(u64, u64)>,
 }
 
+impl Layout {
+    /// Whether the segments leave nothing out of what is stored.
+    pub(crate) fn uses_all(&self) -> bool {
+        let sizes = self.segments.iter().map(|(_, size)| *size);
+        sizes.fold(0, u64::saturating_add) == self.stored_bytes
+    }
+}
+
 /// Offset and size of each segment, and the size of the map itself in the data.
 pub(crate) type Map = (Vec<(u64, u64)>, u64);
 

@@ -19,8 +19,9 @@ pub(crate) struct Directory {
     pub(crate) shift: u64,
 }
 
-/// Finds the central directory by its end record: the last that leads to a directory.
-pub(crate) fn locate(source: &dyn Source) -> Result<Option<Directory>, ReadError> {
+/// Finds the central directory by its end record: the last that leads to one with entries, else
+/// the last that leads to an empty one. Where the record leads to two places, both are given.
+pub(crate) fn locate(source: &dyn Source) -> Result<Vec<Directory>, ReadError> {
     let size = source.size_bytes();
     let tail_offset = size.saturating_sub(TAIL_BYTES as u64);
     let tail = read_part(source, tail_offset, TAIL_BYTES)?;
@@ -32,35 +33,41 @@ pub(crate) fn locate_in(
     source: &dyn Source,
     tail: &[u8],
     tail_offset: u64,
-) -> Result<Option<Directory>, ReadError> {
+) -> Result<Vec<Directory>, ReadError> {
+    let mut empty = Vec::new();
     for at in end_places(tail).take(64) {
         let Some(end) = End::parse(tail, at, tail_offset) else {
             continue;
         };
         let end = end.widened(source)?;
-        if let Some(directory) = at_end(source, end)? {
-            return Ok(Some(directory));
+        let found = at_end(source, end)?;
+        match found.first() {
+            Some(first) if first.begin < end.offset => return Ok(found),
+            Some(_) if empty.is_empty() => empty = found,
+            _ => {}
         }
     }
-    Ok(None)
+    Ok(empty)
 }
 
-fn at_end(source: &dyn Source, end: End) -> Result<Option<Directory>, ReadError> {
+/// The directories that an end record leads to.
+pub(crate) fn at_end(source: &dyn Source, end: End) -> Result<Vec<Directory>, ReadError> {
     if end.entries == 0 && end.directory_bytes == 0 {
         let shift = end.offset.saturating_sub(end.directory_offset);
         let begin = end.offset;
-        return Ok(Some(Directory { begin, end, shift }));
+        return Ok(vec![Directory { begin, end, shift }]);
     }
-    // Right before its end record is where it is; where it says, the second choice.
+    // Some programs look right before the end record, some where it says.
     let adjacent = end.offset.checked_sub(end.directory_bytes);
-    let stated = Some(end.directory_offset).filter(|begin| *begin < end.offset);
+    let stated = Some(end.directory_offset).filter(|begin| Some(*begin) != adjacent);
+    let mut found = Vec::new();
     for begin in [adjacent, stated].into_iter().flatten() {
-        if read_part(source, begin, CENTRAL.len())? == CENTRAL {
+        if begin < end.offset && read_part(source, begin, CENTRAL.len())? == CENTRAL {
             let shift = begin.saturating_sub(end.directory_offset);
-            return Ok(Some(Directory { begin, end, shift }));
+            found.push(Directory { begin, end, shift });
         }
     }
-    Ok(None)
+    Ok(found)
 }
 
 /// Reads the entries of a directory.
@@ -119,8 +126,8 @@ impl<'a> Entries<'a> {
 /// Whether an end record in the tail leads to a directory, or is one of an empty archive.
 pub(crate) fn is_plausible(source: &dyn Source, tail: &[u8], size_bytes: u64) -> bool {
     let tail_offset = size_bytes.saturating_sub(tail.len() as u64);
-    match locate_in(source, tail, tail_offset) {
-        Ok(Some(found)) => found.end.entries > 0 || size_bytes == END_BYTES as u64,
-        _ => false,
-    }
+    let found = locate_in(source, tail, tail_offset).unwrap_or_default();
+    found
+        .iter()
+        .any(|found| found.begin < found.end.offset || size_bytes == END_BYTES as u64)
 }

@@ -14,7 +14,6 @@ use crate::members::{Flow, Members, Stop};
 
 const SEARCH_BYTES_MIN: usize = 1 << 10;
 const SEARCH_BYTES_MAX: usize = 64 << 10;
-const NAME_BYTES_MAX: usize = 4 << 10;
 
 impl Archive<'_> {
     /// Unpacks members that lie in parts of the file that nothing covers, up to `end`. Gives where
@@ -83,7 +82,9 @@ impl Archive<'_> {
                 self.count_read(decoded.packed_bytes)?;
                 let after = self.check_descriptor(&entry, data_offset, &decoded)?;
                 let taken = decoded.packed_bytes.saturating_add(after);
-                Ok((flow, next(data_offset, taken)))
+                let next = next(data_offset, taken);
+                self.cover(offset, next.offset, budget)?;
+                Ok((flow, next))
             }
             _ => {
                 let packed = self.stored_until(data_offset, to, budget)?;
@@ -192,10 +193,7 @@ fn find_local(
 
 /// What tells a local header from a signature that stands there by chance.
 fn is_plausible(header: &[u8]) -> bool {
-    let name_bytes = u16_le(header, 26).map(usize::from);
-    header.starts_with(LOCAL)
-        && u16_le(header, 8).is_some_and(is_method)
-        && name_bytes.is_some_and(|length| length <= NAME_BYTES_MAX)
+    header.starts_with(LOCAL) && u16_le(header, 8).is_some_and(is_method)
 }
 
 /// Where the search goes on.
