@@ -130,14 +130,17 @@ fn a_file_that_is_read_at_once_is_watched_too() {
     // As large as a file that is read whole before it is looked at.
     let path = scene.write("small", vec![b'a'; 4 << 20]);
     let file = OpenOptions::new().write(true).open(&path).unwrap();
-    for _ in 0..10 {
+    // Such a scan takes milliseconds: on a busy machine the writer may sleep through one of them,
+    // and then the file was what the verdict says.
+    let named = (0..20).filter(|_| {
         let (said, _) = scan_while(&scene, &path, |_| {
             for time in 0..2_000u64 {
                 file.write_all_at(&time.to_le_bytes(), 2 << 20).unwrap();
             }
         });
-        said.assert_incomplete("changed-while-read");
-    }
+        !said.lacks("changed-while-read")
+    });
+    assert!(named.count() > 0, "twenty scans saw no change");
 }
 
 #[test]
