@@ -22,7 +22,7 @@ pub struct Said {
 impl Said {
     /// Whether this is among the reasons.
     #[must_use]
-    pub fn lacks(&self, reason: &str) -> bool {
+    pub fn names(&self, reason: &str) -> bool {
         self.incomplete.iter().any(|named| named == reason)
     }
 
@@ -79,7 +79,7 @@ pub fn said(ran: &Ran) -> AllSaid {
 
 fn hold_to_rules(said: &Said) {
     let line = &said.line;
-    assert!(!said.lacks("worker-died"), "{line}");
+    assert!(!said.names("worker-died"), "{line}");
     match said.outcome.as_str() {
         "detected" => assert!(!said.findings.is_empty(), "{line}"),
         "incomplete" => assert!(!said.incomplete.is_empty(), "{line}"),

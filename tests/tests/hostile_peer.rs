@@ -34,7 +34,7 @@ impl Must {
         let is_incomplete = said.outcome == "incomplete";
         match self {
             Self::Detect => said.outcome == "detected" && said.incomplete.is_empty(),
-            Self::Say(reason) => is_incomplete && said.lacks(reason),
+            Self::Say(reason) => is_incomplete && said.names(reason),
             Self::DetectOrSay => said.outcome == "detected" || is_incomplete,
         }
     }
