@@ -399,3 +399,81 @@ fn magics_that_no_archive_follows_alarm_nobody() {
         }
     }
 }
+
+/// [`evil`] whose local header names a method that nobody has: only its directory leads to it.
+fn evil_by_its_directory() -> Vec<u8> {
+    let mut zip = evil();
+    zip[8..10].copy_from_slice(&0x4242u16.to_le_bytes());
+    zip
+}
+
+fn with_comment(mut zip: Vec<u8>, comment: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(comment.len()).unwrap();
+    let at = zip.len() - 2;
+    zip[at..].copy_from_slice(&length.to_le_bytes());
+    zip.extend(comment);
+    zip
+}
+
+#[test]
+fn an_archive_in_the_comment_of_an_archive_hides_nothing() {
+    let decoy = Zip::default()
+        .with(b"a.txt", b"nothing", Method::Stored)
+        .finish();
+    let said = scanned(
+        "two-ends.zip",
+        &with_comment(evil_by_its_directory(), &decoy),
+    );
+    assert_eq!(said.outcome, "detected", "{}", said.line);
+}
+
+#[test]
+fn more_end_records_than_are_read_hide_nothing() {
+    let fake = b"PK\x05\x06\0\0\0\0\x01\0\x01\0\x2e\0\0\0\x01\0\0\0\0\0";
+    for (name, front) in [("ends.zip", Vec::new()), ("ends.elf", elf(1 << 20))] {
+        let zip = with_comment(evil_by_its_directory(), &fake.repeat(70));
+        let said = scanned(name, &[front, zip].concat());
+        assert_eq!(said.outcome, "detected", "{}", said.line);
+        assert!(said.names("malformed"), "{}", said.line);
+    }
+}
+
+#[test]
+fn a_zip_inside_other_data_is_found_by_its_directory() {
+    let mut zip = evil();
+    zip[4] = 200;
+    let data = [&b"data "[..], &zip, &[0xd3; 80 << 10]].concat();
+    assert_found_once(&scanned("middle", &data), &["(at 5)", "evil"]);
+}
+
+#[test]
+fn offsets_that_count_from_the_program_in_front_alarm_nobody() {
+    let front = elf(120);
+    let mut zip = evil();
+    let moved = |bytes: &[u8]| {
+        let offset = u32::from_le_bytes(bytes.try_into().unwrap());
+        offset + u32::try_from(front.len()).unwrap()
+    };
+    let end = zip.len() - END_BYTES;
+    let directory = usize::try_from(u32::from_le_bytes(
+        zip[end + 16..end + 20].try_into().unwrap(),
+    ));
+    let directory = directory.unwrap();
+    for at in [end + 16, directory + 42] {
+        let value = moved(&zip[at..at + 4]).to_le_bytes();
+        zip[at..at + 4].copy_from_slice(&value);
+    }
+    let said = scanned("adjusted", &[front, zip].concat());
+    assert_eq!(places(&said).len(), 1, "{}", said.line);
+    assert!(said.incomplete.is_empty(), "{}", said.line);
+}
+
+#[test]
+fn a_file_of_magics_ends_by_a_limit() {
+    let magics = [&b"data "[..], &b"PK\x03\x04".repeat(2 << 20)].concat();
+    scanned("magics", &magics).assert_incomplete("limit-work");
+    // Each header's name goes on to the end of the file.
+    let header = b"\x1f\x8b\x08\x08\x01\x01\x01\x01\x01\x03";
+    let script = [&b"#!/bin/sh\n"[..], &header.repeat(100_000)].concat();
+    scanned("headers.sh", &script).assert_incomplete("limit-work");
+}

@@ -98,6 +98,9 @@ impl From<Reason> for Stop {
             Reason::LimitRatio => "far more bytes come out than went in",
             Reason::LimitMemory => "unpacking needs more memory than the limit allows",
             Reason::LimitTime => "unpacking takes longer than the limit allows",
+            Reason::LimitWork => {
+                "the search for archives inside takes more work than the limit allows"
+            }
             Reason::LimitObjects => "more members than the limit allows",
             _ => "not unpacked",
         };

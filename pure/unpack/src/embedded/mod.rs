@@ -25,6 +25,8 @@ use crate::{ReadError, Source, decode};
 
 /// Archives that are taken from one object; more are a trouble.
 const FOUND_MAX: usize = 16;
+/// What a closer look at a magic costs, in steps of work.
+const HIT_WORK: u64 = 2_000;
 const SCRIPT: &[u8] = b"#!";
 const SEVEN_ZIP: &[u8] = b"7z\xbc\xaf\x27\x1c";
 const RAR: &[u8] = b"Rar!\x1a\x07";
@@ -86,6 +88,7 @@ fn search(
     let mut at = part.start;
     while let Some(offset) = window.find(magics, at, budget)? {
         at = offset.saturating_add(1);
+        budget.spend_work(HIT_WORK)?;
         let Some(end) = end_of_archive(source, offset, &mut zips, budget)? else {
             continue;
         };

@@ -13,6 +13,10 @@ use crate::output::{Output, Tally};
 /// As much comes out of no other bytes by chance.
 const PROOF_BYTES: usize = 256;
 
+/// What a byte that was read on trial costs, in steps of work: trials that begin at every place of
+/// a file and go on to its end must end as a limit.
+const TRIAL_WORK: u64 = 4;
+
 /// The magics, as far as they are the same for all.
 pub(crate) const MAGICS: [&[u8]; 3] = [b"\x1f\x8b\x08", b"BZh", b"\x28\xb5\x2f\xfd"];
 
@@ -37,6 +41,7 @@ pub(crate) fn end(
     let ended = decode_all(streams, &mut input, (&mut output, &mut *budget));
     let out = output.bytes().len();
     output.discard(budget);
+    budget.spend_work(input.consumed().saturating_mul(TRIAL_WORK))?;
     Ok(match ended {
         Ok(()) => Some(Some(input.offset())),
         // Whoever unpacks it says what is wrong, or which limit it is.

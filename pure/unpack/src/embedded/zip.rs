@@ -59,9 +59,7 @@ impl<'a> Zips<'a> {
         let is_sane = u16_le(&fixed, 4).is_some_and(|version| version & 0xff <= VERSION_MAX)
             && u16_le(&fixed, 8).is_some_and(is_method)
             && u16_le(&fixed, 26).is_some_and(|name_bytes| name_bytes > 0);
-        if !is_sane {
-            return Ok(None);
-        }
+        // What a directory leads to is an archive, whatever its local header says.
         if self.archives.is_none() {
             self.archives = Some(archives(self.source, offset, budget)?);
         }
@@ -69,23 +67,11 @@ impl<'a> Zips<'a> {
         if let Some((_, end)) = known.find(|(begin, _)| *begin == offset) {
             return Ok(Some(Some(*end)));
         }
-        Ok(self.decodes(offset, budget)?.then_some(None))
-    }
-
-    /// Whether the member at this local header decodes to what its checksum says.
-    fn decodes(&mut self, offset: u64, budget: &mut Budget) -> Result<bool, Stop> {
-        let Some((entry, data_offset)) = Entry::local(self.source, offset)? else {
-            return Ok(false);
-        };
-        let is_open = !entry.is_encrypted() && data_offset < self.source.size_bytes();
-        let decode = decoder(entry.method);
-        if !is_open || (entry.method != 0 && decode.is_none()) {
-            // No trial can tell, and the directory may be one of those that were not read.
-            return Ok(self
-                .archives
-                .as_ref()
-                .is_some_and(|archives| archives.is_cut));
+        if !is_sane {
+            return Ok(None);
         }
+        let encrypted = u16_le(&fixed, 6).is_some_and(|flags| flags & 1 != 0);
+        let method = u16_le(&fixed, 8).unwrap_or(0);
         self.trials = self.trials.saturating_add(1);
         if self.trials > TRIALS_MAX {
             return Err(Stop {
@@ -93,6 +79,23 @@ impl<'a> Zips<'a> {
                 text: "too many broken archives inside other data".into(),
             });
         }
+        if encrypted || (method != 0 && decoder(method).is_none()) {
+            // No trial can tell, and the directory may be one of those that were not read.
+            let is_cut = |archives: &Archives| archives.is_cut;
+            return Ok(self.archives.as_ref().is_some_and(is_cut).then_some(None));
+        }
+        Ok(self.decodes(offset, budget)?.then_some(None))
+    }
+
+    /// Whether the member at this local header decodes to what its checksum says.
+    fn decodes(&self, offset: u64, budget: &mut Budget) -> Result<bool, Stop> {
+        let Some((entry, data_offset)) = Entry::local(self.source, offset)? else {
+            return Ok(false);
+        };
+        if data_offset >= self.source.size_bytes() {
+            return Ok(false);
+        }
+        let decode = decoder(entry.method);
         let size_known = entry.packed_bytes > 0;
         let packed_bytes = if size_known {
             entry.packed_bytes
@@ -188,7 +191,7 @@ fn first_member(
     let mut first = None;
     while let Ok(Some(entry)) = entries.next() {
         budget.check_time()?;
-        let offset = entry.header_offset.saturating_add(directory.shift);
+        let offset = entry.header_offset.wrapping_add(directory.shift);
         first = Some(first.map_or(offset, |first: u64| first.min(offset)));
     }
     Ok(first)

@@ -85,12 +85,17 @@ const MEMBER_STATE_BYTES: u64 = 96;
 
 impl Archive<'_> {
     fn all(&mut self, budget: &mut Budget, members: &mut dyn Members) -> Result<(), Stop> {
-        let directories = locate(self.source)?;
+        let located = locate(self.source)?;
+        let directories = located.directories;
+        if located.is_cut {
+            let stop = Stop::malformed("there are more end records than are read");
+            self.troubles.note(0, stop);
+        }
         let mut end = self.source.size_bytes();
         let wrong = match directories.as_slice() {
             [] => Some("central directory is missing"),
             [_] => None,
-            _ => Some("end record leads to two central directories"),
+            _ => Some("there is more than one central directory"),
         };
         if let Some(wrong) = wrong {
             self.troubles.note(0, Stop::malformed(wrong));
@@ -151,8 +156,8 @@ impl Archive<'_> {
         members: &mut dyn Members,
     ) -> Result<Flow, Stop> {
         let stated = entry.header_offset;
-        let mut found = Entry::local(self.source, stated.saturating_add(shift))?;
-        if found.is_none() && shift > 0 {
+        let mut found = Entry::local(self.source, stated.wrapping_add(shift))?;
+        if found.is_none() && shift != 0 {
             found = Entry::local(self.source, stated)?;
         }
         let Some((local, data_offset)) = found else {

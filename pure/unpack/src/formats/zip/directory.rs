@@ -15,13 +15,27 @@ const CENTRAL_BYTES_MAX: usize = CENTRAL_BYTES + 3 * 0xffff;
 pub(crate) struct Directory {
     pub(crate) begin: u64,
     pub(crate) end: End,
-    /// What offsets in it must be moved by: the size of a prefix that they don't know of.
+    /// What offsets in it must be moved by, wrapping: forward past a prefix that they don't know
+    /// of, or back where they count from before the archive.
     pub(crate) shift: u64,
 }
 
+/// The directories of an archive.
+#[derive(Default)]
+pub(crate) struct Located {
+    pub(crate) directories: Vec<Directory>,
+    /// There were more end records than are read, so that there may be more directories.
+    pub(crate) is_cut: bool,
+}
+
+/// End records that are read, of those whose comment ends with the file and of the others.
+const ENDS_MAX: usize = 64;
+
 /// Finds the central directory by its end record: the last that leads to one with entries, else
-/// the last that leads to an empty one. Where the record leads to two places, both are given.
-pub(crate) fn locate(source: &dyn Source) -> Result<Vec<Directory>, ReadError> {
+/// the last that leads to an empty one. Readers differ in which record they believe: one whose
+/// comment ends exactly where the file ends counts too. Where a record leads to two places, both
+/// are given.
+pub(crate) fn locate(source: &dyn Source) -> Result<Located, ReadError> {
     let size = source.size_bytes();
     let tail_offset = size.saturating_sub(TAIL_BYTES as u64);
     let tail = read_part(source, tail_offset, TAIL_BYTES)?;
@@ -33,27 +47,57 @@ pub(crate) fn locate_in(
     source: &dyn Source,
     tail: &[u8],
     tail_offset: u64,
-) -> Result<Vec<Directory>, ReadError> {
+) -> Result<Located, ReadError> {
+    let mut located = Located::default();
     let mut empty = Vec::new();
-    for at in end_places(tail).take(64) {
+    let mut tried = [0usize; 2];
+    for at in end_places(tail) {
         let Some(end) = End::parse(tail, at, tail_offset) else {
             continue;
         };
+        let is_exact = end.archive_end == source.size_bytes();
+        if !located.directories.is_empty() && !is_exact {
+            continue;
+        }
+        let [others, exact] = &mut tried;
+        let tries = if is_exact { exact } else { others };
+        *tries = tries.saturating_add(1);
+        if *tries > ENDS_MAX {
+            located.is_cut = true;
+            continue;
+        }
         let end = end.widened(source)?;
         let found = at_end(source, end)?;
         match found.first() {
-            Some(first) if first.begin < end.offset => return Ok(found),
+            Some(first) if first.begin < end.offset => located.add(found),
             Some(_) if empty.is_empty() => empty = found,
             _ => {}
         }
     }
-    Ok(empty)
+    if located.directories.is_empty() {
+        located.directories = empty;
+    }
+    Ok(located)
+}
+
+impl Located {
+    fn add(&mut self, found: Vec<Directory>) {
+        for directory in found {
+            let is_known = self
+                .directories
+                .iter()
+                .any(|known| known.begin == directory.begin);
+            if !is_known {
+                self.directories.push(directory);
+            }
+        }
+    }
 }
 
 /// The directories that an end record leads to.
 pub(crate) fn at_end(source: &dyn Source, end: End) -> Result<Vec<Directory>, ReadError> {
     if end.entries == 0 && end.directory_bytes == 0 {
-        let shift = end.offset.saturating_sub(end.directory_offset);
+        let shift = end.offset.wrapping_sub(end.directory_offset);
         let begin = end.offset;
         return Ok(vec![Directory { begin, end, shift }]);
     }
@@ -63,7 +107,7 @@ pub(crate) fn at_end(source: &dyn Source, end: End) -> Result<Vec<Directory>, Re
     let mut found = Vec::new();
     for begin in [adjacent, stated].into_iter().flatten() {
         if begin < end.offset && read_part(source, begin, CENTRAL.len())? == CENTRAL {
-            let shift = begin.saturating_sub(end.directory_offset);
+            let shift = begin.wrapping_sub(end.directory_offset);
             found.push(Directory { begin, end, shift });
         }
     }
@@ -127,7 +171,9 @@ impl<'a> Entries<'a> {
 pub(crate) fn is_plausible(source: &dyn Source, tail: &[u8], size_bytes: u64) -> bool {
     let tail_offset = size_bytes.saturating_sub(tail.len() as u64);
     let found = locate_in(source, tail, tail_offset).unwrap_or_default();
-    found
-        .iter()
-        .any(|found| found.begin < found.end.offset || size_bytes == END_BYTES as u64)
+    found.is_cut
+        || found
+            .directories
+            .iter()
+            .any(|found| found.begin < found.end.offset || size_bytes == END_BYTES as u64)
 }
