@@ -118,7 +118,8 @@ mod tests {
             + "\nSizes take the suffixes K, M, G and T (powers of 1,024), times take ms, s, m and \
                  h.\nA file's output is never called out of proportion below 8 MiB.\nA worker process holds \
                at most `--max-memory` and 128 MiB beside it, for its tables and windows; the kernel \
-               refuses it more.\nStandard input is first put into a temporary file without a name, in `TMPDIR` \
+               refuses it more. One that compiles signatures holds at most 5 GiB, and of its sources at \
+               most 1.5 GiB at a time.\nStandard input is first put into a temporary file without a name, in `TMPDIR` \
                  or else `/var/tmp`, at most one byte\nmore than `--max-bytes`; where no such file can \
                  be made it is held in memory, at most 256 MiB, and more is an error.\nWith `--follow` \
                  at most 4,194,304 directories below a PATH are looked at; those beyond are \

@@ -181,9 +181,9 @@ struct Collector<'a> {
 
 impl Collector<'_> {
     fn open(&mut self, body: &[u8], budget: &mut Budget) {
-        let format = match identify(&body) {
-            Ok(format) => format,
-            Err(_) => return,
+        let Ok(format) = identify(&body) else {
+            self.refuse("its body can't be read");
+            return;
         };
         match format.role {
             Role::Container(unpack) if matches!(format.name, "gzip" | "tar") => {
@@ -223,7 +223,8 @@ impl Members for Collector<'_> {
                 let part = SubSource::new(&self.container, offset, size_bytes);
                 let mut bytes = vec![0; usize::try_from(part.size_bytes()).unwrap_or(0)];
                 if part.read_at(0, &mut bytes).is_err() {
-                    bytes.clear();
+                    self.refuse("a file inside it can't be read");
+                    return Flow::Continue;
                 }
                 bytes
             }
