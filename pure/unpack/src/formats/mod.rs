@@ -3,13 +3,17 @@
 //! [`crate::identify_beside_executable`]; then containers that begin with a
 //! magic; then zip, which may hide behind a prefix; then what is only recognised.
 
+mod ar;
 pub(crate) mod bzip2;
+mod cpio;
+mod damaged;
 mod elf;
 pub(crate) mod gzip;
 pub(crate) mod leaf;
 mod mail;
 mod pe;
 mod recognised;
+mod rpm;
 pub(crate) mod streams;
 mod tar;
 mod xz;
@@ -27,6 +31,9 @@ pub static REGISTRY: &[&[Format]] = &[
     &xz::FORMATS,
     &zstd::FORMATS,
     &tar::FORMATS,
+    &cpio::FORMATS,
+    &ar::FORMATS,
+    &rpm::FORMATS,
     &zip::FORMATS,
     &mail::FORMATS,
     recognised::FORMATS,

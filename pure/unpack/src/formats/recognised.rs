@@ -24,9 +24,6 @@ pub(super) static FORMATS: &[Format] = &[
         start.windows(7).any(|window| window == b"\0Disk1\\")
     }),
     unsupported("installshield-cab", |probe| probe.head.starts_with(b"ISc(")),
-    unsupported("cpio", is_cpio),
-    unsupported("ar", |probe| probe.head.starts_with(b"!<arch>\n")),
-    unsupported("rpm", |probe| probe.head.starts_with(b"\xed\xab\xee\xdb")),
     unsupported("squashfs", |probe| {
         probe.head.starts_with(b"hsqs") || probe.head.starts_with(b"sqsh")
     }),
@@ -126,19 +123,6 @@ fn is_lha(probe: &Probe<'_>) -> bool {
             b'-'
         ]) | Some([b'-', b'p', b'm', b'0' | b'1' | b'2', b'-'])
     )
-}
-
-fn is_cpio(probe: &Probe<'_>) -> bool {
-    let text: [&[u8]; 3] = [b"070707", b"070701", b"070702"];
-    text.iter().any(|magic| probe.head.starts_with(magic))
-        // The old binary form has two bytes only: its name's length must be plausible too.
-        || (probe.head.starts_with(b"\xc7\x71") && is_name_length(u16_le(probe.head, 20)))
-        || (probe.head.starts_with(b"\x71\xc7")
-            && is_name_length(u16_le(probe.head, 20).map(u16::swap_bytes)))
-}
-
-fn is_name_length(length: Option<u16>) -> bool {
-    length.is_some_and(|length| (2..=1024).contains(&length))
 }
 
 fn is_lz4(probe: &Probe<'_>) -> bool {
