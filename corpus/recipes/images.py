@@ -238,4 +238,80 @@ def rpms():
                 sample("rpm/damaged-header", bytes(broken), *lines, wrong, trouble(MALFORMED, None, "header is damaged"))
 
 
-MAKERS = (cpios, ars, debs, rpms)
+def squashed(folder, *options):
+    built = os.path.join(folder, "built.squashfs")
+    fixed = ["-all-root", "-no-xattrs", "-noappend", "-no-progress", "-quiet", "-mkfs-time", "1704164646", "-all-time", "1704164646"]
+    run("mksquashfs", os.path.join(folder, "root"), built, *fixed, *options)
+    packed = open(built, "rb").read()
+    os.remove(built)
+    # Without the padding to 4 KiB.
+    return packed[: struct.unpack_from("<Q", packed, 40)[0]]
+
+
+def unlisted(stored, files):
+    """The files of an image whose root lists nothing, in the order of its inodes, by number."""
+    table, after = struct.unpack_from("<QQ", stored, 64)
+    at, end = table + 2, table + 2 + (struct.unpack_from("<H", stored, table)[0] & 0x7FFF)
+    assert end == after
+    found = []
+    by_size = {len(content): content for content in files.values()}
+    while at < end:
+        kind, number = struct.unpack_from("<H10xI", stored, at)
+        if kind == 2:
+            _, fragment, _, size = struct.unpack_from("<IIII", stored, at + 16)
+            blocks = size // 4096 if fragment != 0xFFFFFFFF else -(-size // 4096)
+            found.append(member("(inode %d)" % number, by_size[size]))
+            at += 32 + 4 * blocks
+        elif kind == 9:
+            size, _, _, fragment = struct.unpack_from("<QQII", stored, at + 24)
+            blocks = size // 4096 if fragment != 0xFFFFFFFF else -(-size // 4096)
+            found.append(member("(inode %d)" % number, by_size[size]))
+            at += 56 + 4 * blocks
+        else:
+            target = struct.unpack_from("<I", stored, at + 20)[0]
+            at += {1: 32, 3: 24 + target, 6: 20}[kind]
+    # A content that several inodes have comes once.
+    return [line for at, line in enumerate(found) if line.split(" ", 2)[2] not in {f.split(" ", 2)[2] for f in found[:at]}]
+
+
+def squashfss():
+    big = b"".join(b"%d %s" % (number, A) for number in range(10))
+    holes = bytes(4096) + A.ljust(4096, b".") + bytes(4096) + B
+    files = [("a.txt", A), ("d/b.txt", B), ("d/e/empty", b""), ("big", big), ("holes", holes)]
+    with tempfile.TemporaryDirectory() as folder:
+        root = os.path.join(folder, "root")
+        tree(root, files + [("z-same", A)])
+        os.symlink("a.txt", os.path.join(root, "link"))
+        os.link(os.path.join(root, "a.txt"), os.path.join(root, "hard"))
+        os.mkfifo(os.path.join(root, "pipe"))
+        settle(root)
+        order = ["a.txt", "big", "d/b.txt", "d/e/empty", "holes"]
+        lines = [member(name, dict(files)[name]) for name in order]
+        for form in ("gzip", "xz", "lz4", "zstd"):
+            sample("squashfs/" + form, squashed(folder, "-comp", form, "-b", "4096"), *lines)
+        stored = squashed(folder, "-comp", "xz", "-b", "4096", "-noI", "-noD", "-noF")
+        sample("squashfs/stored", stored, *lines)
+        sample("squashfs/no-fragments", squashed(folder, "-no-fragments"), *lines)
+        sample("squashfs/all-in-fragments", squashed(folder, "-always-use-fragments", "-b", "131072"), *lines)
+        for form in ("lzo", "lzma"):
+            text = "squashfs with %s is not supported" % form
+            sample("squashfs/" + form, squashed(folder, "-comp", form), trouble(UNSUPPORTED, None, text))
+        sample("squashfs/followed", stored + bytes(96) + C, *lines, member("(after end)", C))
+        old = bytearray(stored)
+        old[28] = 3
+        sample("squashfs/version", bytes(old), trouble(UNSUPPORTED, None, "squashfs version 3 is not supported"))
+        # A directory that lists nothing hides the files from those who follow directories.
+        hidden = bytearray(stored)
+        root_inode = struct.unpack_from("<Q", stored, 32)[0]
+        table = struct.unpack_from("<Q", stored, 64)[0]
+        place = table + 2 + (root_inode >> 16) + (root_inode & 0xFFFF)
+        assert struct.unpack_from("<H", stored, place)[0] == 1
+        struct.pack_into("<H", hidden, place + 24, 3)
+        sample("squashfs/unlisted", bytes(hidden), *unlisted(stored, dict(files)))
+        many = [("n/%03d-%s" % (number, "x" * 60), b"file %d\n" % number) for number in range(300)]
+        run("rm", "-r", root)
+        tree(root, many)
+        sample("squashfs/many", squashed(folder, "-comp", "xz"), *(member(name, content) for name, content in many))
+
+
+MAKERS = (cpios, ars, debs, rpms, squashfss)

@@ -14,6 +14,7 @@ mod mail;
 mod pe;
 mod recognised;
 mod rpm;
+mod squashfs;
 pub(crate) mod streams;
 mod tar;
 mod xz;
@@ -34,6 +35,7 @@ pub static REGISTRY: &[&[Format]] = &[
     &cpio::FORMATS,
     &ar::FORMATS,
     &rpm::FORMATS,
+    &squashfs::FORMATS,
     &zip::FORMATS,
     &mail::FORMATS,
     recognised::FORMATS,

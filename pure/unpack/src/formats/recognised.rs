@@ -24,9 +24,6 @@ pub(super) static FORMATS: &[Format] = &[
         start.windows(7).any(|window| window == b"\0Disk1\\")
     }),
     unsupported("installshield-cab", |probe| probe.head.starts_with(b"ISc(")),
-    unsupported("squashfs", |probe| {
-        probe.head.starts_with(b"hsqs") || probe.head.starts_with(b"sqsh")
-    }),
     unsupported("lz4", is_lz4),
     unsupported("lzip", |probe| probe.head.starts_with(b"LZIP\x01")),
     unsupported("lzop", |probe| {
