@@ -5,7 +5,7 @@ import re
 import struct
 import tempfile
 
-from recipes.pair import A, B, C, MALFORMED, UNSUPPORTED, member, run, sample, trouble
+from recipes.pair import A, B, C, MALFORMED, UNSUPPORTED, member, run, sample, trouble, words
 
 FOLDER_TIME = "202401020304.06"
 
@@ -314,4 +314,64 @@ def squashfss():
         sample("squashfs/many", squashed(folder, "-comp", "xz"), *(member(name, content) for name, content in many))
 
 
-MAKERS = (cpios, ars, debs, rpms, squashfss)
+def iso(folder, *options):
+    command = ["genisoimage", "-quiet", "-no-pad", "-V", "SAMPLE", *options, "-o", "built.iso", "root"]
+    run("faketime", "2024-01-02 03:04:06", *command, cwd=folder)
+    return open(os.path.join(folder, "built.iso"), "rb").read()
+
+
+def isos():
+    files = [("a.txt", A), ("Long name of a file.text", C), ("d/b.txt", B)]
+    with tempfile.TemporaryDirectory() as folder:
+        root = os.path.join(folder, "root")
+        tree(root, files + [("empty", b"")])
+        plain = iso(folder)
+        upper = [member("A.TXT", A), member("LONG_NAM.TEX", C), member("D/B.TXT", B)]
+        sample("iso9660/plain", plain, *upper)
+        lines = [member(name, content) for name, content in files]
+        sample("iso9660/rock-ridge", iso(folder, "-R"), *lines)
+        sample("iso9660/joliet", iso(folder, "-J"), *upper)
+        only = iso(folder, "-R", "-J", "-hide", "a.txt", "-hide-joliet", "b.txt")
+        sample("iso9660/one-tree-each", only, lines[1], lines[2], lines[0])
+        booted = iso(folder, "-R", "-b", "a.txt", "-no-emul-boot", "-boot-load-size", "2", "-c", "catalog", "-hide", "a.txt", "-hide", "catalog")
+        begin = booted.index(A)
+        sample("iso9660/boot-image", booted, lines[1], lines[2], member("(boot image 1)", booted[begin : begin + 1024]))
+        sample("iso9660/followed", plain + bytes(512) + C, *upper, member("(after end)", C))
+        area = A + bytes(32768 - len(A))
+        sample("iso9660/system-area", area + plain[32768:], member("(system area)", area), *upper)
+        # Places are there in both byte orders: of each reader one.
+        other = bytearray(plain)
+        record = other.index(b"A.TXT;1") - 33
+        at = struct.unpack_from("<I", other, record + 2)[0]
+        other_at = other.index(B) // 2048
+        struct.pack_into(">II", other, record + 6, other_at, len(A))
+        struct.pack_into(">I", other, record + 6, other_at)
+        struct.pack_into("<I", other, record + 10, len(A))
+        two = member("A.TXT", B[: len(A)])
+        wrong = trouble(MALFORMED, "A.TXT", "place is stated in two ways")
+        sample("iso9660/two-byte-orders", bytes(other), upper[0], two, *upper[1:], wrong)
+        loop = bytearray(plain)
+        record = loop.index(b"\x01D", loop.index(b"A.TXT;1")) - 32
+        loop[record + 2 : record + 18] = plain[32768 + 158 : 32768 + 174]
+        sample("iso9660/loop", bytes(loop), *upper[:2])
+        deep = "1/2/3/4/5/6/7/8/9/deep.txt"
+        tree(root, [(deep, C[::-1])])
+        moved = iso(folder, "-R")
+        sample("iso9660/moved-directory", moved, *lines[:2], member(deep, C[::-1]), lines[2])
+        # A file in parts: the record before has more of the next one, whose name is the same.
+        run("rm", "-r", root)
+        tree(root, [("a1", B[:700]), ("a2", A), ("b1", words(9, 2048)), ("b2", C)])
+        parts = bytearray(iso(folder))
+        for name in (b"A", b"B"):
+            first = parts.index(name + b"1.;1") - 33
+            second = parts.index(name + b"2.;1") - 33
+            parts[first + 25] |= 0x80
+            parts[second + 34] = ord("1")
+        sample("iso9660/parts", bytes(parts), member("A1", B[:700] + A), member("B1", words(9, 2048) + C))
+        parts[second + 34] = ord("2")
+        wrong = trouble(MALFORMED, "B2", "parts of a file have two names")
+        lines = [member("A1", B[:700] + A), member("B2", C), member("B2", words(9, 2048) + C), wrong]
+        sample("iso9660/parts-of-two-names", bytes(parts), *lines)
+
+
+MAKERS = (cpios, ars, debs, rpms, squashfss, isos)
