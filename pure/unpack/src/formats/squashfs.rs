@@ -32,7 +32,7 @@ const PATH_BYTES_MAX: usize = 4 << 10;
 const DONE_BYTES: u64 = 32;
 const PENDING_BYTES: u64 = 64;
 /// What a byte of a directory's listing costs, in steps of work: listings may overlap.
-const LISTING_WORK: u64 = 8;
+const LISTING_WORK: u64 = 32;
 const ENDS_EARLY: &str = "image ends early";
 
 /// squashfs images.
@@ -139,6 +139,12 @@ struct Image<'a> {
 struct Pending {
     reference: u64,
     path: Vec<u8>,
+}
+
+/// What of a listing is not read yet.
+struct Rest {
+    place: Place,
+    size_bytes: u64,
 }
 
 impl Image<'_> {
@@ -248,15 +254,17 @@ impl Image<'_> {
         budget: &mut Budget,
     ) -> Result<(), Stop> {
         let block = u64::from(listing.block);
-        let mut place = Place {
-            block: self.superblock.directories.saturating_add(block),
-            offset: usize::from(listing.offset),
+        let mut rest = Rest {
+            place: Place {
+                block: self.superblock.directories.saturating_add(block),
+                offset: usize::from(listing.offset),
+            },
+            size_bytes: listing.size_bytes,
         };
         let before = pending.len();
-        let mut left = listing.size_bytes;
         let mut read = Ok(());
-        while left > 0 && read.is_ok() {
-            read = self.group(directory, &mut place, &mut left, pending, budget);
+        while rest.size_bytes > 0 && read.is_ok() {
+            read = self.group(directory, &mut rest, pending, budget);
         }
         if let Some(added) = pending.get_mut(before..) {
             added.reverse();
@@ -268,17 +276,17 @@ impl Image<'_> {
     fn group(
         &mut self,
         directory: &Pending,
-        place: &mut Place,
-        left: &mut u64,
+        rest: &mut Rest,
         pending: &mut Vec<Pending>,
         budget: &mut Budget,
     ) -> Result<(), Stop> {
+        let place = &mut rest.place;
         let head: [u8; 12] = self.metadata.array(place, budget)?;
         let mut spent = head.len() as u64;
         let count = u32_le(&head, 0).unwrap_or(0);
         let block = u64::from(u32_le(&head, 4).unwrap_or(0));
         for _ in 0..=count {
-            if spent >= *left {
+            if spent >= rest.size_bytes {
                 break;
             }
             let entry: [u8; 8] = self.metadata.array(place, budget)?;
@@ -294,7 +302,7 @@ impl Image<'_> {
                 pending.push(Pending { reference, path });
             }
         }
-        *left = left.saturating_sub(spent);
+        rest.size_bytes = rest.size_bytes.saturating_sub(spent);
         Ok(())
     }
 

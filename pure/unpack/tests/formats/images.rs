@@ -49,22 +49,21 @@ fn inside(bytes: &[u8], path: &str, found: &mut Vec<(String, Vec<u8>)>) {
 #[test]
 fn a_file_in_a_package_is_reached() {
     let installed = golden_digest("cpio/newc", "a.txt");
-    for (name, path) in [
-        ("deb/gzip", "/data.tar.gz/data.tar/./usr/a.txt"),
-        ("deb/xz", "/data.tar.xz/(xz)/./usr/a.txt"),
-        ("deb/zstd", "/data.tar.zst/(zstd)/./usr/a.txt"),
-        ("rpm/gzip", "/(payload)/(gzip)/./usr/a.txt"),
-        ("rpm/xz", "/(payload)/(xz)/./usr/a.txt"),
-        ("rpm/zstd", "/(payload)/(zstd)/./usr/a.txt"),
-        ("rpm/bzip2", "/(payload)/(bzip2)/./usr/a.txt"),
-        ("rpm/plain", "/(payload)/./usr/a.txt"),
+    for name in [
+        "deb/gzip",
+        "deb/xz",
+        "deb/zstd",
+        "rpm/gzip",
+        "rpm/xz",
+        "rpm/zstd",
+        "rpm/bzip2",
+        "rpm/plain",
     ] {
         let mut found = Vec::new();
         inside(&sample(name), "", &mut found);
-        let end = path.rsplit('/').next().expect("a name");
         let reached = found
             .iter()
-            .find(|(path, _)| path.ends_with(&format!("usr/{end}")));
+            .find(|(path, _)| path.ends_with("/./usr/a.txt"));
         let reached = reached.unwrap_or_else(|| panic!("{name}: only {:?}", names(&found)));
         assert_eq!(hex(&Sha256::digest(&reached.1)), installed, "{name}");
     }

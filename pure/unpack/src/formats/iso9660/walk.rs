@@ -15,7 +15,7 @@ const RECORD_BYTES_MAX: usize = 255;
 const PATH_BYTES_MAX: usize = 4 << 10;
 const PENDING_BYTES: u64 = 64;
 /// What a byte of a directory costs, in steps of work: directories may overlap.
-const LISTING_WORK: u64 = 8;
+const LISTING_WORK: u64 = 32;
 /// Parts of one file; 4 GiB each, where they are made as they should be.
 const PARTS_MAX: usize = 4 << 10;
 const COPY_BYTES: usize = 64 << 10;
@@ -39,6 +39,8 @@ struct Parts {
 struct Tree<'v> {
     volume: &'v Volume,
     pending: Vec<Pending>,
+    /// The file at hand, as far as its parts are known.
+    parts: Parts,
     seen: HashSet<(u64, u64)>,
     held: u64,
 }
@@ -54,6 +56,7 @@ impl Image<'_> {
         let mut tree = Tree {
             volume,
             pending: Vec::new(),
+            parts: Parts::default(),
             seen: HashSet::new(),
             held: 0,
         };
@@ -96,7 +99,6 @@ impl Image<'_> {
             self.troubles
                 .note_member(&directory.path, directory.begin, stop);
         }
-        let mut parts = Parts::default();
         loop {
             budget.check_time()?;
             let offset = input.offset();
@@ -121,18 +123,12 @@ impl Image<'_> {
             if record.is_self_or_parent() && record.is_directory() {
                 continue;
             }
-            let flow = self.record(
-                &record,
-                directory,
-                tree,
-                &mut parts,
-                (&mut *budget, &mut *members),
-            )?;
+            let flow = self.record(&record, directory, tree, (&mut *budget, &mut *members))?;
             if flow == Flow::Stop {
                 return Ok(flow);
             }
         }
-        self.finish(std::mem::take(&mut parts), budget, members)
+        self.finish(std::mem::take(&mut tree.parts), budget, members)
     }
 
     fn record(
@@ -140,7 +136,6 @@ impl Image<'_> {
         record: &Record,
         directory: &Pending,
         tree: &mut Tree<'_>,
-        parts: &mut Parts,
         (budget, members): (&mut Budget, &mut dyn Members),
     ) -> Result<Flow, Stop> {
         let volume = tree.volume;
@@ -165,6 +160,7 @@ impl Image<'_> {
             let stop = Stop::unsupported("interleaved file is not supported");
             self.troubles.note_member(&path, directory.begin, stop);
         }
+        let parts = &mut tree.parts;
         let is_of_other = !parts.little.is_empty() && parts.path != path;
         parts.path = path;
         if is_of_other {
@@ -182,7 +178,7 @@ impl Image<'_> {
         if record.goes_on() && parts.little.len() < PARTS_MAX {
             return Ok(Flow::Continue);
         }
-        self.finish(std::mem::take(parts), budget, members)
+        self.finish(std::mem::take(&mut tree.parts), budget, members)
     }
 
     /// Notes a directory as one to look at, unless it was; both ways, where it is stated in two.
