@@ -3,9 +3,9 @@
 
 import sys
 
-from recipes import archives, executables
+from recipes import archives, executables, images
 
-RECIPES = (archives, executables)
+RECIPES = (archives, executables, images)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,22 @@
 //! The formats, one file each. The order is the order of recognition: executables first, since
 //! what is appended to them is looked at as their overlay, and whatever else they are by
 //! [`crate::identify_beside_executable`]; then containers that begin with a
-//! magic; then zip, which may hide behind a prefix; then what is only recognised.
+//! magic; then zip, which may hide behind a prefix; then what is only recognised. Images of disks
+//! come before other containers, since their first 32 KiB can be anything.
 
+mod ar;
 pub(crate) mod bzip2;
+mod cpio;
+mod damaged;
 mod elf;
 pub(crate) mod gzip;
+mod iso9660;
 pub(crate) mod leaf;
 mod mail;
 mod pe;
 mod recognised;
+mod rpm;
+mod squashfs;
 pub(crate) mod streams;
 mod tar;
 mod xz;
@@ -22,11 +29,16 @@ use crate::identify::Format;
 pub static REGISTRY: &[&[Format]] = &[
     &pe::FORMATS,
     &elf::FORMATS,
+    &iso9660::FORMATS,
     &gzip::FORMATS,
     &bzip2::FORMATS,
     &xz::FORMATS,
     &zstd::FORMATS,
     &tar::FORMATS,
+    &cpio::FORMATS,
+    &ar::FORMATS,
+    &rpm::FORMATS,
+    &squashfs::FORMATS,
     &zip::FORMATS,
     &mail::FORMATS,
     recognised::FORMATS,

@@ -24,12 +24,6 @@ pub(super) static FORMATS: &[Format] = &[
         start.windows(7).any(|window| window == b"\0Disk1\\")
     }),
     unsupported("installshield-cab", |probe| probe.head.starts_with(b"ISc(")),
-    unsupported("cpio", is_cpio),
-    unsupported("ar", |probe| probe.head.starts_with(b"!<arch>\n")),
-    unsupported("rpm", |probe| probe.head.starts_with(b"\xed\xab\xee\xdb")),
-    unsupported("squashfs", |probe| {
-        probe.head.starts_with(b"hsqs") || probe.head.starts_with(b"sqsh")
-    }),
     unsupported("lz4", is_lz4),
     unsupported("lzip", |probe| probe.head.starts_with(b"LZIP\x01")),
     unsupported("lzop", |probe| {
@@ -79,9 +73,8 @@ pub(super) static FORMATS: &[Format] = &[
         probe.head.get(64..68) == Some(b"\x7f\x10\xda\xbe")
     }),
     unsupported("dmg", |probe| trailer(probe.tail).starts_with(b"koly")),
-    unsupported("iso9660", |probe| {
-        let volume = probe.head.get(32_769..32_774);
-        volume == Some(b"CD001") || volume == Some(b"BEA01")
+    unsupported("udf", |probe| {
+        probe.head.get(32_769..32_774) == Some(b"BEA01")
     }),
     unsupported("gpt", |probe| probe.head.get(512..520) == Some(b"EFI PART")),
     unsupported("ext", is_ext),
@@ -126,19 +119,6 @@ fn is_lha(probe: &Probe<'_>) -> bool {
             b'-'
         ]) | Some([b'-', b'p', b'm', b'0' | b'1' | b'2', b'-'])
     )
-}
-
-fn is_cpio(probe: &Probe<'_>) -> bool {
-    let text: [&[u8]; 3] = [b"070707", b"070701", b"070702"];
-    text.iter().any(|magic| probe.head.starts_with(magic))
-        // The old binary form has two bytes only: its name's length must be plausible too.
-        || (probe.head.starts_with(b"\xc7\x71") && is_name_length(u16_le(probe.head, 20)))
-        || (probe.head.starts_with(b"\x71\xc7")
-            && is_name_length(u16_le(probe.head, 20).map(u16::swap_bytes)))
-}
-
-fn is_name_length(length: Option<u16>) -> bool {
-    length.is_some_and(|length| (2..=1024).contains(&length))
 }
 
 fn is_lz4(probe: &Probe<'_>) -> bool {

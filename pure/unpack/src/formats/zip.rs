@@ -32,11 +32,12 @@ const MARKER_BYTES: u64 = 4;
 /// zip files.
 pub(super) static FORMATS: [Format; 1] = [Format {
     name: "zip",
-    detect,
+    detect: is_zip,
     role: Role::Container(unpack),
 }];
 
-fn detect(probe: &Probe<'_>) -> bool {
+/// Whether an object is a zip, from its first byte or behind something else.
+pub(super) fn is_zip(probe: &Probe<'_>) -> bool {
     let head = probe.head;
     // Spanned archives begin with a descriptor's signature, or one that says they needed no span.
     let spanned = |marker: &[u8]| {
