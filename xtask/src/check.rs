@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use crate::workspace::Workspace;
-use crate::{Problems, claims, generate, graph, licences, run_tests, tidy, toolchain};
+use crate::{Problems, claims, fuzz, generate, graph, licences, run_tests, tidy, toolchain};
 
 /// How far the gate goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,7 @@ const STEPS: &[Step] = &[
     step("licences", licences::check, Extent::Quick),
     step("tests", run_tests::run, Extent::Whole),
     step("claims", claims::check, Extent::Whole),
+    step("fuzz", fuzz::check, Extent::Whole),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +155,8 @@ mod tests {
     #[test]
     fn the_gate_has_every_check() {
         let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
-        let expected = "toolchain format clippy graph generated-files tidy licences tests claims";
+        let expected =
+            "toolchain format clippy graph generated-files tidy licences tests claims fuzz";
         assert_eq!(
             names
                 .join(" ")

@@ -149,7 +149,7 @@ fn live_tests(workspace: &Workspace) -> Result<Evidence, String> {
 fn test_programs(workspace: &Workspace) -> Result<Vec<Artifact>, String> {
     let mut child = workspace
         .cargo()
-        .args(["test", "--workspace", "--no-run", "--quiet"])
+        .args(["test", "--locked", "--workspace", "--no-run", "--quiet"])
         .arg("--message-format=json-render-diagnostics")
         .stdout(Stdio::piped())
         .spawn()

@@ -34,6 +34,7 @@ const NEEDED: &[Needed] = &[
     needed("man-db", "man", "the rendering of the manual"),
     needed("zsh", "zsh", "completions for zsh"),
     needed("fish", "fish", "completions for fish"),
+    needed("g++", "c++", "fuzzing"),
     needed("qemu-system-x86", EMULATOR, OLDER_KERNEL),
 ];
 
@@ -104,7 +105,8 @@ fn apt(arguments: &[&str]) -> bool {
     status.is_ok_and(|status| status.success())
 }
 
-fn on_path(program: &str) -> bool {
+/// Whether there is such a program.
+pub(crate) fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }

@@ -6,6 +6,7 @@
 mod check;
 mod claims;
 mod debian;
+mod fuzz;
 mod generate;
 mod graph;
 mod licences;
@@ -26,8 +27,10 @@ usage: cargo xtask COMMAND
 
   check      the gate: toolchain, format, clippy, graph, generated files, tidy, licences, tests, claims
   check --quick
-             the same without tests and claims
+             the same without tests, claims and fuzzing
   test       install what the tests need (as root on Debian), build the commands, run every test
+  fuzz [--list] [--seconds N] [TARGET…]
+             run every fuzz target, or those named, for a while; keep what breaks them
   generate   write the files that are generated from roles/*/role.toml
   graph      the dependency rule, over the graph that cargo resolved
   tidy       the style that clippy doesn't know
@@ -62,6 +65,7 @@ fn run(words: &[&str]) -> Result<Problems, String> {
         ["check"] => check::run(&workspace, check::Extent::Whole),
         ["check", "--quick"] => check::run(&workspace, check::Extent::Quick),
         ["test"] => run_tests::run(&workspace),
+        ["fuzz", options @ ..] => fuzz::run(&workspace, options),
         ["generate"] => generate::write(&workspace),
         ["graph"] => graph::check(&workspace),
         ["tidy"] => tidy::check(&workspace),

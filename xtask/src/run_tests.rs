@@ -24,7 +24,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Problems, String> {
     // The default members, as people build them: without the features that tests turn on.
     let built = workspace
         .cargo()
-        .arg("build")
+        .args(["build", "--locked"])
         .status()
         .map_err(|error| format!("cargo did not start: {error}"))?;
     if !built.success() {
@@ -38,7 +38,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Problems, String> {
 fn run_all(workspace: &Workspace) -> Result<(bool, Tally), String> {
     let mut child = workspace
         .cargo()
-        .args(["test", "--workspace", "--no-fail-fast"])
+        .args(["test", "--locked", "--workspace", "--no-fail-fast"])
         .args(["--", "--show-output"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -9,7 +9,7 @@ use crate::Problems;
 use crate::workspace::{Layer, Workspace};
 
 /// Samples and what comes out of them are data, kept byte for byte.
-const DATA_FOLDERS: &[&str] = &["corpus/", "tests/data/"];
+const DATA_FOLDERS: &[&str] = &["corpus/", "tests/data/", "fuzz/seeds/", "fuzz/regressions/"];
 
 /// Looks at every file.
 pub(crate) fn check(workspace: &Workspace) -> Result<Problems, String> {

@@ -24,7 +24,7 @@ pub(crate) fn formatted(workspace: &Workspace) -> Result<Problems, String> {
 
 /// `cargo clippy` over everything, warnings denied.
 pub(crate) fn linted(workspace: &Workspace) -> Result<Problems, String> {
-    let arguments = ["clippy", "--workspace", "--all-targets"];
+    let arguments = ["clippy", "--locked", "--workspace", "--all-targets"];
     cargo(
         workspace,
         &[&arguments[..], &["--", "-D", "warnings"]].concat(),

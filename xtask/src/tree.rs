@@ -40,7 +40,7 @@ impl Tree {
             Edges::Built => "normal,build",
         };
         let mut command = workspace.cargo();
-        command.args(["tree", "--prefix", "depth", "--format", " {p}"]);
+        command.args(["tree", "--locked", "--prefix", "depth", "--format", " {p}"]);
         command.args(["--target", PLATFORM, "--edges", kinds]);
         for member in members {
             command.args(["--package", member]);

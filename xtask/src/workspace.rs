@@ -82,7 +82,7 @@ impl Workspace {
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
         let metadata = MetadataCommand::new()
             .manifest_path(manifest)
-            .other_options(["--filter-platform".to_owned(), PLATFORM.to_owned()])
+            .other_options(["--locked", "--filter-platform", PLATFORM].map(str::to_owned))
             .exec()
             .map_err(|error| format!("cargo metadata failed: {error}"))?;
         let toolchain = metadata
@@ -191,7 +191,8 @@ fn entries(root: &Path, folder: &Path) -> Result<Vec<(PathBuf, fs::FileType)>, S
     for entry in fs::read_dir(&place).map_err(fault)? {
         let entry = entry.map_err(fault)?;
         let name = entry.file_name();
-        if name == ".git" || name == "target" || name == "__pycache__" {
+        let output = folder.as_os_str() == "fuzz" && name == "found";
+        if output || name == ".git" || name == "target" || name == "__pycache__" {
             continue;
         }
         found.push((folder.join(name), entry.file_type().map_err(fault)?));
