@@ -12,6 +12,7 @@ mod pe;
 mod recognised;
 pub(crate) mod streams;
 mod tar;
+mod uuencode;
 mod xz;
 pub(crate) mod zip;
 pub(crate) mod zstd;
@@ -29,6 +30,7 @@ pub static REGISTRY: &[&[Format]] = &[
     &tar::FORMATS,
     &zip::FORMATS,
     &mail::FORMATS,
+    &uuencode::FORMATS,
     recognised::FORMATS,
     leaf::FORMATS,
 ];
