@@ -44,7 +44,9 @@ pub(super) fn is_mailbox(probe: &Probe<'_>) -> bool {
     let head = probe.head.get(..HEAD_BYTES).unwrap_or(probe.head);
     let start = after_blanks(head);
     match Line::at(head, start, LineEnds::Feeds) {
-        Some(line) => line.of(head).starts_with(b"From ") && weight_at(head, line.next) >= 1,
+        Some(line) => {
+            line.of(head).starts_with(b"From ") && weight_at(head, line.next, LineEnds::Feeds) >= 1
+        }
         None => false,
     }
 }
@@ -73,7 +75,8 @@ fn is_open_text(head: &[u8]) -> bool {
 fn find_message(head: &[u8]) -> Option<Found> {
     let offset = after_blanks(head);
     let start = head.get(..HEAD_BYTES).unwrap_or(head);
-    if weight_at(start, offset) >= 2 {
+    let ways = [LineEnds::Feeds, LineEnds::Returns];
+    if ways.iter().any(|ends| weight_at(start, offset, *ends) >= 2) {
         return Some(Found {
             offset,
             is_quoted: false,
@@ -97,10 +100,10 @@ fn after_blanks(head: &[u8]) -> usize {
 
 /// How many of the usual fields the header has that begins here. What says that there are parts
 /// counts twice, and so does what says what the body is, where any other field is beside it.
-fn weight_at(head: &[u8], at: usize) -> usize {
+fn weight_at(head: &[u8], at: usize, ends: LineEnds) -> usize {
     let (mut known, mut at, mut place) = (0usize, at, 0usize);
     let (mut fields, mut types) = (0usize, 0usize);
-    while let Some(line) = Line::at(head, at, LineEnds::Feeds) {
+    while let Some(line) = Line::at(head, at, ends) {
         let said = line.of(head);
         at = line.next;
         if said.is_empty() {
