@@ -4,6 +4,7 @@
 pub(crate) mod bzip2;
 pub(crate) mod deflate;
 pub(crate) mod lz4_block;
+pub(crate) mod letters;
 pub(crate) mod xz;
 mod xz_block;
 pub(crate) mod zstd;

@@ -19,6 +19,7 @@ mod rpm;
 mod squashfs;
 pub(crate) mod streams;
 mod tar;
+mod uuencode;
 mod xz;
 pub(crate) mod zip;
 pub(crate) mod zstd;
@@ -41,6 +42,7 @@ pub static REGISTRY: &[&[Format]] = &[
     &squashfs::FORMATS,
     &zip::FORMATS,
     &mail::FORMATS,
+    &uuencode::FORMATS,
     recognised::FORMATS,
     leaf::FORMATS,
 ];

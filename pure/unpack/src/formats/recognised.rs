@@ -2,7 +2,6 @@
 //! never called clean for want of looking.
 
 use crate::fields::{find, u16_le, u32_be, u32_le, u64_le};
-use crate::formats::leaf::is_text;
 use crate::identify::{Format, Probe, Role};
 
 /// Recognised containers and documents without an unpacker.
@@ -49,7 +48,6 @@ pub(super) static FORMATS: &[Format] = &[
     }),
     unsupported("rtf", |probe| probe.head.starts_with(b"{\\rt")),
     unsupported("tnef", |probe| probe.head.starts_with(b"\x78\x9f\x3e\x22")),
-    unsupported("uuencode", is_uuencode),
     unsupported("binhex", |probe| {
         let head = probe.head.get(..1024).unwrap_or(probe.head);
         find(head, b"(This file must be converted with BinHex", 0).is_some()
@@ -133,28 +131,6 @@ fn is_lz4(probe: &Probe<'_>) -> bool {
 fn is_sis(probe: &Probe<'_>) -> bool {
     // The third unique identifier of old files, the first of new ones.
     u32_le(probe.head, 8) == Some(0x1000_0419) || u32_le(probe.head, 0) == Some(0x1020_1a7a)
-}
-
-fn is_uuencode(probe: &Probe<'_>) -> bool {
-    if !is_text(probe.head) {
-        return false;
-    }
-    let head = probe.head.get(..4096).unwrap_or(probe.head);
-    let mut lines = head.split(|byte| *byte == b'\n');
-    while let Some(line) = lines.next() {
-        let is_begin = match line.strip_prefix(b"begin ") {
-            Some(rest) => rest
-                .split(|byte| *byte == b' ')
-                .next()
-                .is_some_and(|mode| matches!(mode, [b'0'..=b'7', b'0'..=b'7', b'0'..=b'7'])),
-            None => false,
-        };
-        if is_begin {
-            let data = lines.next().unwrap_or_default();
-            return data.iter().all(|byte| matches!(byte, 32..=96 | b'\r'));
-        }
-    }
-    false
 }
 
 /// The magic of an ext2, ext3 or ext4 superblock, with a block size that exists.
