@@ -3,9 +3,9 @@
 
 import sys
 
-from recipes import archives, executables
+from recipes import archives, executables, packed
 
-RECIPES = (archives, executables)
+RECIPES = (archives, executables, packed)
 
 
 if __name__ == "__main__":

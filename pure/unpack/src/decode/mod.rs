@@ -3,6 +3,9 @@
 
 pub(crate) mod bzip2;
 pub(crate) mod deflate;
+pub(crate) mod lz4;
+pub(crate) mod lzma;
+pub(crate) mod lzw;
 pub(crate) mod xz;
 mod xz_block;
 pub(crate) mod zstd;

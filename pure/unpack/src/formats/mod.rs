@@ -1,12 +1,17 @@
 //! The formats, one file each. The order is the order of recognition: executables first, since
 //! what is appended to them is looked at as their overlay, and whatever else they are by
 //! [`crate::identify_beside_executable`]; then containers that begin with a
-//! magic; then zip, which may hide behind a prefix; then what is only recognised.
+//! magic; then zip, which may hide behind a prefix; then what is only recognised; LZMA alone last,
+//! which has no magic.
 
 pub(crate) mod bzip2;
+mod compress;
 mod elf;
 pub(crate) mod gzip;
 pub(crate) mod leaf;
+mod lz4;
+mod lzip;
+mod lzma;
 mod mail;
 mod pe;
 mod recognised;
@@ -26,9 +31,13 @@ pub static REGISTRY: &[&[Format]] = &[
     &bzip2::FORMATS,
     &xz::FORMATS,
     &zstd::FORMATS,
+    &lz4::FORMATS,
+    &lzip::FORMATS,
+    &compress::FORMATS,
     &tar::FORMATS,
     &zip::FORMATS,
     &mail::FORMATS,
     recognised::FORMATS,
+    &lzma::FORMATS,
     leaf::FORMATS,
 ];

@@ -257,7 +257,6 @@ pub(crate) fn method_name(method: u16) -> String {
         6 => "implode",
         7 => "tokenize",
         10 => "dcl implode",
-        14 => "lzma",
         16 => "cmpsc",
         18 => "terse",
         19 => "lz77",

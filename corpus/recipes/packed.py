@@ -1,0 +1,131 @@
+"""Compressed files and archives that other tools write: lzma, lz4, lzip, compress, 7z, cab."""
+
+import lzma
+import os
+import struct
+import tempfile
+
+from recipes.pair import A, B, C, ENCRYPTED, MALFORMED, UNSUPPORTED, member, run, sample, trouble, words
+
+AFTER = trouble(MALFORMED, None, "data after the end")
+
+
+def folder_of(entries):
+    """A temporary folder with these files, all of one time."""
+    folder = tempfile.TemporaryDirectory()
+    for name, content in entries:
+        path = os.path.join(folder.name, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as f:
+            f.write(content)
+        os.utime(path, (1704164646, 1704164646))
+    return folder
+
+
+def read(folder, name):
+    with open(os.path.join(folder, name), "rb") as f:
+        return f.read()
+
+
+def alone(content, **options):
+    filters = [{"id": lzma.FILTER_LZMA1, **options}]
+    return lzma.compress(content, format=lzma.FORMAT_ALONE, filters=filters)
+
+
+def lzmas():
+    one = [member("(lzma)", B)]
+    plain = alone(B)
+    sample("lzma/plain", plain, *one)
+    sample("lzma/xz-tool", run("xz", "-c", "--format=lzma", "-9", stdin=B), *one)
+    # The size is known: the marker at the end goes, as it does in what 7-Zip and old tools write.
+    with folder_of([("b", B)]) as folder:
+        run("7z", "a", "-m0=LZMA:d=1m", "-mhc=off", "b.7z", "b", cwd=folder)
+        archive = read(folder, "b.7z")
+        properties = archive[archive.index(b"\x03\x01\x01\x05") + 4 :][:5]
+        packed = archive[32 : 32 + struct.unpack("<Q", archive[12:20])[0]]
+    known = properties + struct.pack("<Q", len(B)) + packed
+    assert lzma.decompress(known, format=lzma.FORMAT_ALONE) == B
+    sample("lzma/size-known", known, *one)
+    sample("lzma/small-dictionary", alone(B, dict_size=4096), *one)
+    huge = bytearray(plain)
+    huge[1:5] = b"\xff\xff\xff\xff"
+    assert lzma.decompress(bytes(huge), format=lzma.FORMAT_ALONE) == B
+    sample("lzma/huge-dictionary", bytes(huge), *one)
+    sample("lzma/other-properties", alone(B, lc=1, lp=2, pb=0), *one)
+    sample("lzma/empty", alone(b""), member("(lzma)", b""))
+    sample("lzma/followed", plain + C, *one, member("(after end)", C), AFTER)
+
+
+def lz4s():
+    def packed(content, *options):
+        return run("lz4", "-c", *options, stdin=content)
+
+    long = words(9, 150_000)
+    one = [member("(lz4)", B)]
+    sample("lz4/plain", packed(B), *one)
+    sample("lz4/best", packed(B, "-12"), *one)
+    sample("lz4/no-checksum", packed(B, "--no-frame-crc"), *one)
+    sample("lz4/block-checksums", packed(B, "-BX"), *one)
+    repeated = (B + A) * 60
+    sample("lz4/linked", packed(repeated, "-B4", "-BD"), member("(lz4)", repeated))
+    sample("lz4/independent", packed(repeated, "-B4", "-BI"), member("(lz4)", repeated))
+    with folder_of([("b", B), ("dict", A + B[:200])]) as folder:
+        run("lz4", "--content-size", "b", "b.lz4", cwd=folder)
+        sample("lz4/content-size", read(folder, "b.lz4"), *one)
+        run("lz4", "-D", "dict", "b", "d.lz4", cwd=folder)
+        data = bytearray(read(folder, "d.lz4"))
+    noise = bytes((n * n * 31 + n * 7 >> 3) & 255 for n in range(300))
+    sample("lz4/stored", packed(noise), member("(lz4)", noise))
+    zeros = bytes(100_000)
+    sample("lz4/zeros", packed(zeros), member("(lz4)", zeros))
+    sample("lz4/empty", packed(b""), member("(lz4)", b""))
+    two = packed(A) + packed(B)
+    sample("lz4/multi", two, member("(lz4)", A + B), "stops-at %d" % len(A))
+    skipped = struct.pack("<II", 0x184D2A57, len(C)) + C
+    sample("lz4/skippable", skipped + packed(A), member("(lz4)", A), "stops-at 0")
+    legacy = packed(B, "-l")
+    sample("lz4/legacy", legacy, *one, "stops-at 0")
+    both = packed(A, "-l") + packed(B)
+    sample("lz4/legacy-then-new", both, member("(lz4)", A + B), "stops-at 0", "stops-at %d" % len(A))
+    wrong = bytearray(packed(B))
+    wrong[-1] ^= 1
+    text = "checksum does not match"
+    sample("lz4/wrong-checksum", bytes(wrong), *one, trouble(MALFORMED, None, text))
+    sample("lz4/followed", packed(B) + C, *one, member("(after end)", C), AFTER)
+    del long, data
+
+
+def lzips():
+    packed = run("lzip", "-c", stdin=B)
+    sample("lzip/one", packed, member("(lzip)", B))
+    sample("lzip/empty", run("lzip", "-c", stdin=b""), member("(lzip)", b""))
+    two = run("lzip", "-c", stdin=A) + packed
+    sample("lzip/multi", two, member("(lzip)", A + B), "stops-at %d" % len(A))
+    wrong = bytearray(packed)
+    wrong[-20] ^= 1
+    text = "checksum or size does not match"
+    sample("lzip/wrong-checksum", bytes(wrong), member("(lzip)", B), trouble(MALFORMED, None, text))
+    sample("lzip/followed", packed + C, member("(lzip)", B), member("(after end)", C), AFTER)
+
+
+def compresses():
+    long = words(5, 12_000)
+    sample("compress/plain", run("compress", "-c", stdin=B), member("(compress)", B), "stops-at *")
+    sample("compress/long", run("compress", "-c", stdin=long), member("(compress)", long), "stops-at *")
+    ten = run("compress", "-c", "-b", "10", stdin=long)
+    sample("compress/ten-bits", ten, member("(compress)", long), "stops-at *")
+    zeros = bytes(30_000)
+    sample("compress/zeros", run("compress", "-c", stdin=zeros), member("(compress)", zeros), "stops-at *")
+
+
+def zips_of_lzma():
+    with folder_of([("a.txt", A), ("b.txt", B)]) as folder:
+        pair = [member("a.txt", A), member("b.txt", B)]
+        run("7z", "a", "-mm=LZMA", "sized.zip", "a.txt", "b.txt", cwd=folder)
+        sample("zip/lzma-sized", read(folder, "sized.zip"), *pair)
+        run("7z", "a", "-mm=PPMd", "ppmd.zip", "a.txt", cwd=folder)
+        text = "compression method ppmd is not supported"
+        sample("zip/ppmd", read(folder, "ppmd.zip"), trouble(UNSUPPORTED, "a.txt", text))
+
+
+MAKERS = (lzmas, lz4s, lzips, compresses, zips_of_lzma)
