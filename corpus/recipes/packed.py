@@ -4,6 +4,7 @@ import lzma
 import os
 import struct
 import tempfile
+import zlib
 
 from recipes.pair import A, B, C, ENCRYPTED, MALFORMED, UNSUPPORTED, member, run, sample, trouble, words
 
@@ -128,4 +129,108 @@ def zips_of_lzma():
         sample("zip/ppmd", read(folder, "ppmd.zip"), trouble(UNSUPPORTED, "a.txt", text))
 
 
-MAKERS = (lzmas, lz4s, lzips, compresses, zips_of_lzma)
+# Code with many calls and jumps, for the filters of programs.
+CODE = b"".join(
+    b"\xe8" + struct.pack("<i", n * 7) + b"\x90\x0f\x84" + struct.pack("<i", n * 3) + b"\xe9" + struct.pack("<i", -n)
+    for n in range(150)
+)
+
+
+def seven_zips():
+    entries = [("a.txt", A), ("b/ü.txt", B), ("empty", b""), ("code.exe", CODE)]
+    names = [name for name, _ in entries]
+    # 7z puts files without content last, and sorts the others by extension.
+    with folder_of(entries) as folder:
+
+        def packed(*options, of=("a.txt", "b/ü.txt")):
+            if os.path.exists(os.path.join(folder, "x.7z")):
+                os.remove(os.path.join(folder, "x.7z"))
+            run("7z", "a", "-mtm=off", "-mtc=off", "-mmt=off", *options, "x.7z", *of, cwd=folder)
+            listed = run("7z", "l", "-slt", "-ba", "-p", "-sccUTF-8", "x.7z", cwd=folder) if "-mhe" not in options else b""
+            order = [line[7:].decode() for line in listed.split(b"\n") if line.startswith(b"Path = ")]
+            contents = dict(entries)
+            return read(folder, "x.7z"), [member(name, contents[name]) for name in order if name in contents]
+
+        everything = [*names, "b"]
+        methods = {
+            "copy": ["-m0=Copy"],
+            "lzma": ["-m0=LZMA"],
+            "lzma2": ["-m0=LZMA2"],
+            "deflate": ["-m0=Deflate"],
+            "deflate64": ["-m0=Deflate64"],
+            "bzip2": ["-m0=BZip2"],
+            "ppmd": ["-m0=PPMd:mem=20:o=6"],
+            "delta": ["-m0=Delta:4", "-m1=LZMA"],
+        }
+        for name, options in methods.items():
+            data, lines = packed(*options)
+            assert len(lines) == 2, lines
+            sample("7z/" + name, data, *lines)
+        for name, options in {
+            "bcj": ["-m0=BCJ", "-m1=LZMA2"],
+            "bcj2": ["-m0=BCJ2", "-m1=LZMA", "-m2=LZMA", "-m3=LZMA", "-mb0:1", "-mb0s1:2", "-mb0s2:3"],
+            "arm64": ["-m0=ARM64", "-m1=LZMA"],
+            "arm": ["-m0=ARM", "-m1=LZMA2"],
+            "sparc": ["-m0=SPARC", "-m1=LZMA2"],
+            "bcj-alone": ["-m0=BCJ"],
+            "two-deep": ["-m0=LZMA", "-m1=Deflate"],
+        }.items():
+            sample("7z/" + name, *flat(packed(*options, of=("code.exe",))))
+        for name, options in {
+            "whole": [],
+            "one-folder-each": ["-ms=off"],
+            "plain-header": ["-mhc=off"],
+            "plain-header-each": ["-mhc=off", "-ms=off", "-m0=LZMA"],
+        }.items():
+            sample("7z/" + name, *flat(packed(*options, of=everything)))
+        sample("7z/only-empty", *flat(packed(of=("empty",))))
+        text = trouble(ENCRYPTED, "a.txt", "members are encrypted")
+        data, lines = packed("-psecret", "-m0=LZMA", of=("a.txt",))
+        sample("7z/encrypted", data, text)
+        data, lines = packed("-psecret", "-mhe", of=("a.txt",))
+        sample("7z/encrypted-header", data, trouble(ENCRYPTED, None, "list of members is encrypted"))
+        data, lines = packed("-mhc=off", "-m0=Copy")
+        wrong = bytearray(data)
+        wrong[32 + 5] ^= 1
+        bad = {"a.txt": A, "b/ü.txt": B}
+        order = [line.split()[1] for line in lines]
+        first = "a.txt" if order[0] == "a.txt" else "b/ü.txt"
+        content = bytearray(bad[first])
+        content[5] ^= 1
+        lines[0] = member(first, bytes(content))
+        sample("7z/wrong-checksum", bytes(wrong), *lines, trouble(MALFORMED, first, "checksum does not match"))
+        data, lines = packed("-m0=LZMA")
+        sample("7z/followed", data + C, *lines, member("(after end)", C))
+        start = bytearray(data)
+        start[8] ^= 1
+        text = "checksum of the 7z start header does not match"
+        sample("7z/wrong-start-checksum", bytes(start), *lines, trouble(MALFORMED, None, text))
+        hidden = gapped(data, C)
+        sample("7z/gap", hidden, *lines, member("(gap)", C))
+        sample("7z/unknown-method", *unknown_method(packed("-mhc=off", "-m0=LZMA", of=("a.txt",))[0]))
+
+
+def flat(pair):
+    return [pair[0], *pair[1]]
+
+
+def gapped(data, hidden):
+    """The same archive with something between the packed streams and the header."""
+    offset, size, crc = struct.unpack("<QQI", data[12:32])
+    fields = struct.pack("<QQI", offset + len(hidden), size, crc)
+    start = data[:8] + struct.pack("<I", zlib.crc32(fields)) + fields
+    return start + data[32 : 32 + offset] + hidden + data[32 + offset :]
+
+
+def unknown_method(data):
+    offset, size, _ = struct.unpack("<QQI", data[12:32])
+    header = bytearray(data[32 + offset :])
+    at = header.index(b"\x03\x01\x01")
+    header[at : at + 3] = b"\x03\x01\x7f"
+    fields = struct.pack("<QQI", offset, size, zlib.crc32(bytes(header)))
+    start = data[:8] + struct.pack("<I", zlib.crc32(fields)) + fields
+    text = "7z method 03017f is not supported"
+    return start + data[32 : 32 + offset] + bytes(header), trouble(UNSUPPORTED, "a.txt", text)
+
+
+MAKERS = (lzmas, lz4s, lzips, compresses, zips_of_lzma, seven_zips)

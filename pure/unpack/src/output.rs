@@ -57,6 +57,16 @@ impl Output {
         self.bytes.get(..self.filled).unwrap_or_default()
     }
 
+    /// The same, for filters that work in place.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(..self.filled).unwrap_or_default()
+    }
+
+    /// Forgets what was decoded past a size.
+    pub(crate) fn cut(&mut self, size: usize) {
+        self.filled = self.filled.min(size);
+    }
+
     /// Room for the next bytes, never empty; `bytes_in` is what the decoder took so far.
     pub(crate) fn room(&mut self, budget: &mut Budget, bytes_in: u64) -> Result<&mut [u8], Reason> {
         let filled = self.filled;

@@ -63,6 +63,12 @@ impl Lzma {
             input.consume(5);
             return Ok(());
         }
+        let literals = literal_bytes(self.properties);
+        // Setting up costs what the properties say: many small streams must not hide that.
+        budget.spend_work(literals / 8).map_err(|reason| Stop {
+            reason,
+            text: "unpacking takes more work than the limit allows".into(),
+        })?;
         let dictionary_bytes = self.dictionary_bytes.min(DICTIONARY_BYTES_MAX);
         let stream = LzmaStream::new_with_props(
             self.size_bytes.unwrap_or(u64::MAX),
@@ -73,7 +79,7 @@ impl Lzma {
         .map_err(|_| Stop::malformed(DAMAGED))?;
         let mut held = Held {
             bytes: 0,
-            state_bytes: STATE_BYTES.saturating_add(literal_bytes(self.properties)),
+            state_bytes: STATE_BYTES.saturating_add(literals),
             dictionary_bytes: dictionary_bytes.max(DICTIONARY_BYTES_MIN),
         };
         let limit_bytes = self.size_bytes;

@@ -15,6 +15,7 @@ mod lzma;
 mod mail;
 mod pe;
 mod recognised;
+mod seven_zip;
 pub(crate) mod streams;
 mod tar;
 mod xz;
@@ -33,6 +34,7 @@ pub static REGISTRY: &[&[Format]] = &[
     &zstd::FORMATS,
     &lz4::FORMATS,
     &lzip::FORMATS,
+    &seven_zip::FORMATS,
     &compress::FORMATS,
     &tar::FORMATS,
     &zip::FORMATS,

@@ -7,7 +7,6 @@ use crate::identify::{Format, Probe, Role};
 
 /// Recognised containers and documents without an unpacker.
 pub(super) static FORMATS: &[Format] = &[
-    unsupported("7z", |probe| probe.head.starts_with(b"7z\xbc\xaf\x27\x1c")),
     unsupported("rar", is_rar),
     unsupported("arj", is_arj),
     unsupported("lha", is_lha),

@@ -15,4 +15,5 @@ mod mutation;
 mod others;
 mod packed;
 mod samples;
+mod seven_zip;
 mod truncation;

@@ -18,6 +18,7 @@ fn the_usual_samples_unpack_to_the_program() {
         ("clam.bz2.zip", "zip"),
         ("clam.exe.bz2", "bzip2"),
         ("clam.tar.gz", "gzip"),
+        ("clam.7z", "7z"),
     ] {
         let Some(bytes) = sample(name) else {
             return;

@@ -31,7 +31,7 @@ fn an_lz4_bomb_ends_by_ratio() {
     assert_eq!(given.format, "lz4");
     assert_reason(&given.troubles, Reason::LimitRatio);
     let out = given.members[0].1.len() as u64;
-    assert!(out >= Budget::RATIO_FREE_BYTES && out < (11 << 20), "{out}");
+    assert!((Budget::RATIO_FREE_BYTES..11 << 20).contains(&out), "{out}");
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn an_lzma_bomb_ends_by_ratio() {
     assert_eq!(given.format, "lzma");
     assert_reason(&given.troubles, Reason::LimitRatio);
     let out = given.members[0].1.len() as u64;
-    assert!(out >= Budget::RATIO_FREE_BYTES && out < (12 << 20), "{out}");
+    assert!((Budget::RATIO_FREE_BYTES..12 << 20).contains(&out), "{out}");
 }
 
 #[test]
@@ -114,13 +114,14 @@ fn empty_lz4_frames_side_by_side_end_in_time() {
     assert_eq!(given.members[0].1.len(), 0);
 }
 
-struct Unpacked {
-    format: &'static str,
-    members: Vec<(Vec<u8>, Vec<u8>)>,
-    troubles: Vec<Trouble>,
+pub(crate) struct Unpacked {
+    pub(crate) format: &'static str,
+    pub(crate) members: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) troubles: Vec<Trouble>,
 }
 
-fn unpacked(bytes: &[u8], limits: Limits) -> Unpacked {
+/// Unpacks an object as what it is recognised as.
+pub(crate) fn unpacked(bytes: &[u8], limits: Limits) -> Unpacked {
     let bytes = bytes.to_vec();
     let format = identify(&bytes).expect("memory can be read");
     let Given {
@@ -133,7 +134,7 @@ fn unpacked(bytes: &[u8], limits: Limits) -> Unpacked {
     }
 }
 
-fn assert_reason(troubles: &[Trouble], reason: Reason) {
+pub(crate) fn assert_reason(troubles: &[Trouble], reason: Reason) {
     let found = troubles.iter().any(|trouble| trouble.reason == reason);
     assert!(found, "{reason:?} is not among {troubles:?}");
 }
@@ -154,7 +155,7 @@ struct Bits {
 impl Bits {
     fn push(&mut self, value: u32, width: u32) {
         for bit in 0..width {
-            if self.count % 8 == 0 {
+            if self.count.is_multiple_of(8) {
                 self.bytes.push(0);
             }
             let byte = self.bytes.last_mut().expect("one was pushed");
