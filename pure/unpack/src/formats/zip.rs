@@ -11,7 +11,9 @@ use std::collections::BTreeSet;
 use proto::{Budget, Reason};
 
 use crate::Source;
-use crate::decode::{bzip2::bunzip2, deflate, lzma::unlzma_zip, xz::unxz, zstd::unzstd};
+use crate::decode::{
+    bzip2::bunzip2, deflate, lzma::unlzma_zip, ppmd::unppmd_zip, xz::unxz, zstd::unzstd,
+};
 use crate::formats::streams::{AFTER_END, Decode, skip_zeros};
 use crate::formats::zip::directory::{Directory, Entries, is_plausible, locate};
 use crate::formats::zip::records::{DESCRIPTOR, END, Entry, LOCAL, method_name};
@@ -441,23 +443,27 @@ pub(crate) enum Decoder {
     Stream(Decode),
     /// LZMA, which ends at a marker or at a size.
     Lzma { size_bytes: Option<u64> },
+    /// PPMd, which does the same.
+    Ppmd { size_bytes: Option<u64> },
 }
 
 impl Decoder {
     /// That of a member's method, if there is one.
     pub(crate) fn of(entry: &Entry) -> Option<Self> {
+        let unknown = entry.sizes_follow() && entry.size_bytes == 0;
+        let size_bytes = (!unknown).then_some(entry.size_bytes);
         match entry.method {
             8 => Some(Self::Stream(deflate::inflate)),
             9 => Some(Self::Stream(deflate::inflate64)),
             12 => Some(Self::Stream(bunzip2)),
             14 => {
                 let is_marked = entry.flags & LZMA_MARKER != 0;
-                let unknown = entry.sizes_follow() && entry.size_bytes == 0;
-                let size_bytes = (!is_marked && !unknown).then_some(entry.size_bytes);
+                let size_bytes = size_bytes.filter(|_| !is_marked);
                 Some(Self::Lzma { size_bytes })
             }
             93 => Some(Self::Stream(unzstd)),
             95 => Some(Self::Stream(unxz)),
+            98 => Some(Self::Ppmd { size_bytes }),
             _ => None,
         }
     }
@@ -472,6 +478,7 @@ impl Decoder {
         match self {
             Self::Stream(decode) => decode(input, output, budget),
             Self::Lzma { size_bytes } => unlzma_zip(size_bytes, input, (output, budget)),
+            Self::Ppmd { size_bytes } => unppmd_zip(size_bytes, input, (output, budget)),
         }
     }
 }

@@ -1,16 +1,14 @@
 //! Decodes a folder of a 7z archive: its coders from the packed streams to the one output. What
 //! came out before damage is kept. It refuses what is encrypted and coders it does not know.
 
-use std::io::{ErrorKind, Read};
-
 use lzma_rust2::filter::StreamFilter;
 use lzma_rust2::filter::bcj2::Bcj2Reader;
 use lzma_rust2::{FilterConfig, FilterType};
-use ppmd_rust::Ppmd7Decoder;
 use proto::{Budget, Reason};
 
 use crate::Source;
 use crate::decode::lzma::{Lzma, unlzma2};
+use crate::decode::ppmd::{read_all, unppmd_7z};
 use crate::decode::xz::{DAMAGED, ENDS_EARLY};
 use crate::decode::{bzip2::bunzip2, deflate, lz4::unlz4, zstd::unzstd};
 use crate::fields::u32_le;
@@ -21,9 +19,6 @@ use crate::input::Input;
 use crate::members::Stop;
 use crate::output::{Output, Tally};
 
-const PPMD_PROPERTIES_BYTES: usize = 5;
-/// What the model of PPMd keeps beside its memory.
-const PPMD_STATE_BYTES: u64 = 64 << 10;
 /// Four input buffers.
 const BCJ2_STATE_BYTES: u64 = 4 * (256 << 10);
 const BCJ2_INPUTS: usize = 4;
@@ -250,7 +245,7 @@ fn decode(
             let dictionary_bytes = lzma2_dictionary_bytes(coder.properties)?;
             return unlzma2(dictionary_bytes, size, input, (output, budget));
         }
-        b"\x03\x04\x01" => return unppmd(coder, input, (output, budget)),
+        b"\x03\x04\x01" => return unppmd_7z(coder.properties, size, input, (output, budget)),
         b"\x04\x01\x08" => deflate::inflate,
         b"\x04\x01\x09" => deflate::inflate64,
         b"\x04\x02\x02" => bunzip2,
@@ -339,26 +334,6 @@ fn lzma2_dictionary_bytes(properties: &[u8]) -> Result<u32, Stop> {
     }
 }
 
-fn unppmd(
-    coder: &Coder<'_>,
-    input: &mut Input<'_>,
-    (output, budget): (&mut Output, &mut Budget),
-) -> Result<(), Stop> {
-    let properties = coder.properties.get(..PPMD_PROPERTIES_BYTES);
-    let properties = properties.ok_or(Stop::malformed(DAMAGED))?;
-    let order = properties.first().map_or(0, |order| u32::from(*order));
-    let memory = u32_le(properties, 1).unwrap_or(0);
-    let held = u64::from(memory).saturating_add(PPMD_STATE_BYTES);
-    budget.hold_memory(held)?;
-    let decoded = match Ppmd7Decoder::new(&mut *input, order, memory) {
-        Ok(decoder) => read_all(decoder, coder.size_bytes, (output, budget)),
-        Err(ppmd_rust::Error::MemoryAllocation) => Err(Reason::LimitMemory.into()),
-        Err(_) => Err(Stop::malformed(DAMAGED)),
-    };
-    budget.release_memory(held);
-    decoded
-}
-
 fn bcj2(
     inputs: Vec<Input<'_>>,
     size_bytes: u64,
@@ -367,36 +342,9 @@ fn bcj2(
     budget.hold_memory(BCJ2_STATE_BYTES)?;
     let decoded = read_all(
         Bcj2Reader::new(inputs, size_bytes),
-        size_bytes,
+        Some(size_bytes),
         (output, budget),
     );
     budget.release_memory(BCJ2_STATE_BYTES);
     decoded
-}
-
-/// Takes a number of bytes from a decoder.
-fn read_all(
-    mut decoder: impl Read,
-    size_bytes: u64,
-    (output, budget): (&mut Output, &mut Budget),
-) -> Result<(), Stop> {
-    let mut left = size_bytes;
-    while left > 0 {
-        // The archive's own size bounds what may come out: the decoder hides what it took.
-        let room = output.room(budget, u64::MAX)?;
-        let count = room.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let given = decoder.read(room.get_mut(..count).unwrap_or_default());
-        match given {
-            Ok(0) => return Err(Stop::malformed(ENDS_EARLY)),
-            Ok(given) => {
-                output.commit(given);
-                left = left.saturating_sub(given as u64);
-            }
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                return Err(Stop::malformed(ENDS_EARLY));
-            }
-            Err(_) => return Err(Stop::malformed(DAMAGED)),
-        }
-    }
-    Ok(())
 }

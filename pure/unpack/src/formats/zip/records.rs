@@ -264,7 +264,6 @@ pub(crate) fn method_name(method: u16) -> String {
         94 => "mp3",
         96 => "jpeg",
         97 => "wavpack",
-        98 => "ppmd",
         _ => return format!("compression method {method} is not supported"),
     };
     format!("compression method {name} is not supported")
