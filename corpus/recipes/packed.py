@@ -6,6 +6,7 @@ import struct
 import tempfile
 import zlib
 
+from recipes.cabinet import Lzx, block, cabinet, extracted, translated
 from recipes.pair import A, B, C, ENCRYPTED, MALFORMED, UNSUPPORTED, member, run, sample, trouble, words
 
 AFTER = trouble(MALFORMED, None, "data after the end")
@@ -232,4 +233,78 @@ def unknown_method(data):
     return start + data[32 : 32 + offset] + bytes(header), trouble(UNSUPPORTED, "a.txt", text)
 
 
-MAKERS = (lzmas, lz4s, lzips, compresses, zips_of_lzma, seven_zips)
+def cabs():
+    entries = [("a.txt", A), ("b.txt", B), ("empty", b"")]
+    three = [member(name, content) for name, content in entries]
+    with folder_of(entries) as folder:
+        for name, options in {"stored": ["-n"], "mszip": ["-z"]}.items():
+            run("gcab", "-c", *options, "x.cab", "a.txt", "b.txt", "empty", cwd=folder)
+            sample("cab/" + name, read(folder, "x.cab"), *three)
+        mszip = read(folder, "x.cab")
+    long = (A + B + CODE) * 18
+    with folder_of([("long", long)]) as folder:
+        run("gcab", "-c", "-z", "x.cab", "long", cwd=folder)
+        sample("cab/mszip-blocks", read(folder, "x.cab"), member("long", long))
+    sample("cab/followed", mszip + C, *three, member("(after end)", C))
+
+    def lzx(name, content, window_bits, kinds, block_bytes, translation=0):
+        packer = Lzx(window_bits, translation)
+        packed = translated(content, translation) if translation else content
+        frames = packer.frames(packed, kinds, block_bytes)
+        data = cabinet([(3 | window_bits << 8, frames)], [(b"a", 0, 0, len(content))])
+        assert extracted(a=data) == {b"a": content}, name
+        sample("cab/" + name, data, member("a", content))
+
+    lzx("lzx-verbatim", B, 15, [1], 10_000)
+    lzx("lzx-aligned", A + B + A, 16, [2], 1000)
+    lzx("lzx-stored", A[:601] + B, 15, [3], 333)
+    lzx("lzx-mixed", (A + CODE + B) * 16, 17, [1, 3, 2, 1, 2, 1, 2, 1, 1, 1], 9_001)
+    lzx("lzx-large-window", (A + CODE + B) * 14, 21, [2, 1], 40_000)
+    lzx("lzx-calls", (B * 3 + CODE) * 6, 18, [1, 2], 17_777, translation=50_000)
+
+    stored = [block(A + B, len(A + B))]
+    quantum = cabinet([(2 | 5 << 4 | 16 << 8, stored)], [(b"a", 0, 0, len(A))])
+    text = "compression method quantum is not supported"
+    sample("cab/quantum", quantum, trouble(UNSUPPORTED, "a", text))
+    wrong = bytearray(cabinet([(0, stored)], [(b"a", 0, 0, len(A)), (b"b", 0, len(A), len(B))]))
+    wrong[-1] ^= 1
+    bad = B[:-1] + bytes([B[-1] ^ 1])
+    text = trouble(MALFORMED, None, "checksum of a block does not match")
+    sample("cab/wrong-checksum", bytes(wrong), member("a", A), member("b", bad), text)
+    more = cabinet([(0, stored)], [(b"a", 0, 0, len(A))])
+    text = trouble(MALFORMED, None, "folder holds more than its members")
+    sample("cab/rest", more, member("a", A), member("(rest of a folder)", B), text)
+    cab_sets()
+
+
+def cab_sets():
+    """One file over two cabinets: the first half of a block here, the second there."""
+    files = [(b"a", 0, 0, len(A)), (b"b", 0xFFFE, len(A), len(B))]
+    whole = A + B
+    for name, method, packed in (("stored", 0, whole), ("mszip", 1, b"CK" + deflated(whole))):
+        half = len(packed) * 2 // 3
+        first = cabinet([(method, [block(packed[:half], 0)])], files, following=b"b.cab")
+        second = cabinet(
+            [(method, [block(packed[half:], len(whole))])],
+            [(b"b", 0xFFFD, len(A), len(B))],
+            previous=b"a.cab",
+            index=1,
+        )
+        assert extracted(a=first, b=second) == {b"a": A, b"b": B}
+        goes_on = trouble(UNSUPPORTED, "b", "member goes on in b.cab, which is another file")
+        begins = trouble(UNSUPPORTED, "b", "member begins in a.cab, which is another file")
+        if name == "stored":
+            sample("cab/set-stored-1", first, member("a", A), member("b", whole[len(A) : half]), goes_on)
+            sample("cab/set-stored-2", second, member("b", whole[half:]), begins)
+        else:
+            early = trouble(MALFORMED, "a", "member ends early")
+            sample("cab/set-mszip-1", first, goes_on, early)
+            sample("cab/set-mszip-2", second, begins)
+
+
+def deflated(content):
+    packer = zlib.compressobj(-1, zlib.DEFLATED, -15)
+    return packer.compress(content) + packer.flush()
+
+
+MAKERS = (lzmas, lz4s, lzips, compresses, zips_of_lzma, seven_zips, cabs)

@@ -6,6 +6,7 @@ pub(crate) mod deflate;
 pub(crate) mod lz4;
 pub(crate) mod lzma;
 pub(crate) mod lzw;
+pub(crate) mod lzx;
 pub(crate) mod ppmd;
 pub(crate) mod xz;
 mod xz_block;

@@ -5,6 +5,7 @@
 //! which has no magic.
 
 pub(crate) mod bzip2;
+mod cab;
 mod compress;
 mod elf;
 pub(crate) mod gzip;
@@ -18,6 +19,7 @@ mod recognised;
 mod seven_zip;
 pub(crate) mod streams;
 mod tar;
+mod uncovered;
 mod xz;
 pub(crate) mod zip;
 pub(crate) mod zstd;
@@ -35,6 +37,7 @@ pub static REGISTRY: &[&[Format]] = &[
     &lz4::FORMATS,
     &lzip::FORMATS,
     &seven_zip::FORMATS,
+    &cab::FORMATS,
     &compress::FORMATS,
     &tar::FORMATS,
     &zip::FORMATS,

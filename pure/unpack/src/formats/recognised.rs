@@ -11,7 +11,6 @@ pub(super) static FORMATS: &[Format] = &[
     unsupported("arj", is_arj),
     unsupported("lha", is_lha),
     unsupported("ace", |probe| probe.head.get(7..14) == Some(b"**ACE**")),
-    unsupported("cab", |probe| probe.head.starts_with(b"MSCF\0\0\0\0")),
     unsupported("nsis", |probe| {
         probe.head.get(4..20) == Some(b"\xef\xbe\xad\xdeNullsoftInst")
     }),

@@ -13,7 +13,7 @@ use crate::formats::seven_zip::folder::{Decoding, Stage};
 use crate::formats::seven_zip::header::{
     ENCODED_HEADER, File, Files, Folder, HEADER, Reader, Streams, Substream,
 };
-use crate::formats::streams::{AFTER_END, skip_zeros};
+use crate::formats::uncovered::Covered;
 use crate::identify::{Format, Role};
 use crate::input::{Input, read_part};
 use crate::members::{Content, Flow, Member, Members, Stop, Trouble, Troubles};
@@ -24,7 +24,6 @@ const MAGIC: &[u8] = b"7z\xbc\xaf\x27\x1c";
 pub(crate) const START_BYTES: u64 = 32;
 /// Headers packed in headers: writers make one.
 const HEADERS_MAX: u32 = 4;
-const GAP: &[u8] = b"(gap)";
 const UNNAMED: &[u8] = b"(unnamed)";
 const REST: &[u8] = b"(rest of a folder)";
 
@@ -39,29 +38,26 @@ fn unpack(source: &dyn Source, budget: &mut Budget, members: &mut dyn Members) -
     let mut archive = Archive {
         source,
         tally: Tally::new(source.size_bytes()),
-        covered: vec![(0, START_BYTES)],
-        held: 0,
+        covered: Covered::default(),
         troubles: Troubles::default(),
     };
     match archive.all(budget, members) {
         Ok(Flow::Continue) => {
-            if let Err(stop) = archive.gaps(budget, members) {
+            if let Err(stop) = archive.covered.hand_over_rest(source, budget, members) {
                 archive.troubles.note(0, stop);
             }
         }
         Ok(Flow::Stop) => {}
         Err(stop) => archive.troubles.note(0, stop),
     }
-    budget.release_memory(archive.held);
+    archive.covered.discard(budget);
     archive.troubles.into_vec()
 }
 
 struct Archive<'a> {
     source: &'a dyn Source,
     tally: Tally,
-    /// Parts of the file that belong to something.
-    covered: Vec<(u64, u64)>,
-    held: u64,
+    covered: Covered,
     troubles: Troubles,
 }
 
@@ -108,8 +104,8 @@ impl Archive<'_> {
         if size_bytes == 0 {
             return Ok(None);
         }
-        self.covered
-            .push((offset, offset.saturating_add(size_bytes)));
+        self.covered.add(0, START_BYTES, budget)?;
+        self.covered.add(offset, size_bytes, budget)?;
         let mut input = Input::new(self.source, offset, size_bytes);
         if input.left() < size_bytes || offset > self.source.size_bytes() {
             return Err(Stop::malformed("archive ends early"));
@@ -196,14 +192,10 @@ impl Archive<'_> {
     }
 
     fn cover(&mut self, streams: &Streams<'_>, budget: &mut Budget) -> Result<(), Reason> {
-        let bytes = size_of_val(streams.packed.as_slice()) as u64;
-        budget.hold_memory(bytes)?;
-        self.held = self.held.saturating_add(bytes);
-        let absolute = |(offset, size): &(u64, u64)| {
+        for (offset, size_bytes) in &streams.packed {
             let begin = offset.saturating_add(START_BYTES);
-            (begin, begin.saturating_add(*size))
-        };
-        self.covered.extend(streams.packed.iter().map(absolute));
+            self.covered.add(begin, *size_bytes, budget)?;
+        }
         Ok(())
     }
 
@@ -389,40 +381,6 @@ impl Archive<'_> {
             input.consume(length);
         }
         Ok(hasher.finalize())
-    }
-
-    /// What no folder takes: nothing in honest archives. Zeros hold nothing.
-    fn gaps(&mut self, budget: &mut Budget, members: &mut dyn Members) -> Result<(), Stop> {
-        let size = self.source.size_bytes();
-        self.covered.sort_unstable();
-        let end = self.covered.iter().map(|(_, end)| *end).max();
-        let end = end.unwrap_or(size).min(size);
-        let mut at = 0;
-        for (begin, after) in std::mem::take(&mut self.covered) {
-            let gap = begin.min(end).saturating_sub(at);
-            if self.part(GAP, at, gap, (&mut *budget, &mut *members))? == Flow::Stop {
-                return Ok(());
-            }
-            at = at.max(after);
-        }
-        let behind = size.saturating_sub(end);
-        self.part(AFTER_END, end, behind, (budget, members))?;
-        Ok(())
-    }
-
-    fn part(
-        &self,
-        name: &[u8],
-        offset: u64,
-        size_bytes: u64,
-        (budget, members): (&mut Budget, &mut dyn Members),
-    ) -> Result<Flow, Stop> {
-        let mut input = Input::new(self.source, offset, size_bytes);
-        if size_bytes == 0 || !skip_zeros(&mut input, budget)? {
-            return Ok(Flow::Continue);
-        }
-        let content = Content::Range { offset, size_bytes };
-        Ok(members.member(Member { name, content }, budget))
     }
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod bombs;
+mod cabinets;
 mod embedded;
 mod executables;
 mod golden;
