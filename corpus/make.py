@@ -3,9 +3,9 @@
 
 import sys
 
-from recipes import archives, executables, images
+from recipes import archives, executables, images, packed
 
-RECIPES = (archives, executables, images)
+RECIPES = (archives, executables, images, packed)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ use std::collections::BTreeSet;
 use proto::{Budget, Reason};
 
 use crate::Source;
-use crate::decode::{bzip2::bunzip2, deflate, xz::unxz, zstd::unzstd};
+use crate::decode::{
+    bzip2::bunzip2, deflate, lzma::unlzma_zip, ppmd::unppmd_zip, xz::unxz, zstd::unzstd,
+};
 use crate::formats::streams::{AFTER_END, Decode, skip_zeros};
 use crate::formats::zip::directory::{Directory, Entries, is_plausible, locate};
 use crate::formats::zip::records::{DESCRIPTOR, END, Entry, LOCAL, method_name};
@@ -28,6 +30,8 @@ const DESCRIPTOR_BYTES_MAX: u64 = 24;
 const READ_FACTOR_MAX: u64 = 3;
 const READ_FREE_BYTES: u64 = 64 << 10;
 const MARKER_BYTES: u64 = 4;
+/// The flag of LZMA that a marker ends.
+const LZMA_MARKER: u16 = 2;
 
 /// zip files.
 pub(super) static FORMATS: [Format; 1] = [Format {
@@ -224,7 +228,7 @@ impl Archive<'_> {
             self.troubles.note_member(&entry.name, data_offset, stop);
         }
         self.count_read(entry.packed_bytes.min(available))?;
-        match decoder(entry.method) {
+        match Decoder::of(entry) {
             _ if entry.method == 0 || entry.is_empty() => {
                 self.stored(entry, data_offset, budget, members)
             }
@@ -234,9 +238,9 @@ impl Archive<'_> {
                     .note_member(&entry.name, entry.header_offset, stop);
                 Ok(Flow::Continue)
             }
-            Some(decode) => {
+            Some(decoder) => {
                 let input = Input::new(self.source, data_offset, entry.packed_bytes);
-                let (flow, decoded) = self.packed(entry, input, decode, (budget, members))?;
+                let (flow, decoded) = self.packed(entry, input, decoder, (budget, members))?;
                 let packed = entry.packed_bytes.min(available);
                 let slack = packed.saturating_sub(decoded.packed_bytes);
                 if flow == Flow::Stop || !decoded.is_whole || slack == 0 {
@@ -333,12 +337,12 @@ impl Archive<'_> {
         &mut self,
         entry: &Entry,
         mut input: Input<'_>,
-        decode: Decode,
+        decoder: Decoder,
         (budget, members): (&mut Budget, &mut dyn Members),
     ) -> Result<(Flow, Decoded), Stop> {
         let begin = input.offset();
         let mut output = Output::new(self.tally);
-        let ended = decode(&mut input, &mut output, budget);
+        let ended = decoder.decode(&mut input, &mut output, budget);
         let decoded = Decoded {
             packed_bytes: input.consumed(),
             size_bytes: output.bytes().len() as u64,
@@ -433,13 +437,49 @@ struct Decoded {
     is_whole: bool,
 }
 
-pub(crate) fn decoder(method: u16) -> Option<Decode> {
-    match method {
-        8 => Some(deflate::inflate),
-        9 => Some(deflate::inflate64),
-        12 => Some(bunzip2),
-        93 => Some(unzstd),
-        95 => Some(unxz),
-        _ => None,
+/// How a member is decoded.
+#[derive(Clone, Copy)]
+pub(crate) enum Decoder {
+    /// By a stream that says itself where it ends.
+    Stream(Decode),
+    /// LZMA, which ends at a marker or at a size.
+    Lzma { size_bytes: Option<u64> },
+    /// PPMd, which does the same.
+    Ppmd { size_bytes: Option<u64> },
+}
+
+impl Decoder {
+    /// That of a member's method, if there is one.
+    pub(crate) fn of(entry: &Entry) -> Option<Self> {
+        let unknown = entry.sizes_follow() && entry.size_bytes == 0;
+        let size_bytes = (!unknown).then_some(entry.size_bytes);
+        match entry.method {
+            8 => Some(Self::Stream(deflate::inflate)),
+            9 => Some(Self::Stream(deflate::inflate64)),
+            12 => Some(Self::Stream(bunzip2)),
+            14 => {
+                let is_marked = entry.flags & LZMA_MARKER != 0;
+                let size_bytes = size_bytes.filter(|_| !is_marked);
+                Some(Self::Lzma { size_bytes })
+            }
+            93 => Some(Self::Stream(unzstd)),
+            95 => Some(Self::Stream(unxz)),
+            98 => Some(Self::Ppmd { size_bytes }),
+            _ => None,
+        }
+    }
+
+    /// Decodes a member; leaves the input after it.
+    pub(crate) fn decode(
+        self,
+        input: &mut Input<'_>,
+        output: &mut Output,
+        budget: &mut Budget,
+    ) -> Result<(), Stop> {
+        match self {
+            Self::Stream(decode) => decode(input, output, budget),
+            Self::Lzma { size_bytes } => unlzma_zip(size_bytes, input, (output, budget)),
+            Self::Ppmd { size_bytes } => unppmd_zip(size_bytes, input, (output, budget)),
+        }
     }
 }

@@ -7,6 +7,7 @@
 )]
 
 mod bombs;
+mod cabinets;
 mod embedded;
 mod executables;
 mod golden;
@@ -14,5 +15,7 @@ mod identify;
 mod images;
 mod mutation;
 mod others;
+mod packed;
 mod samples;
+mod seven_zip;
 mod truncation;

@@ -18,12 +18,14 @@ fn no_prefix_loses_members_quietly() {
             continue;
         }
         let payload = payload(&whole.members);
-        let borders: Vec<usize> = sample
+        let stops = sample
             .golden
             .lines()
-            .filter_map(|line| line.strip_prefix("stops-at "))
-            .map(|size| size.parse().expect("a number"))
-            .collect();
+            .filter_map(|line| line.strip_prefix("stops-at "));
+        if stops.clone().any(|size| size == "*") {
+            continue;
+        }
+        let borders: Vec<usize> = stops.map(|size| size.parse().expect("a number")).collect();
         for length in lengths(&sample) {
             let prefix = sample.bytes[..length].to_vec();
             let part = given_as(format, &prefix, limits());
@@ -77,9 +79,11 @@ fn a_limit_hands_over_what_was_decoded_before_it() {
         let total = |members: &[(Vec<u8>, Vec<u8>)]| -> usize {
             members.iter().map(|(_, bytes)| bytes.len()).sum()
         };
-        let decodes = ["gzip", "xz", "zstd", "bzip2"]
-            .iter()
-            .any(|kind| sample.name.starts_with(kind));
+        let decodes = [
+            "gzip", "xz", "zstd", "bzip2", "lzma", "lz4", "lzip", "compress",
+        ]
+        .iter()
+        .any(|kind| sample.name.starts_with(kind));
         if decodes && total(&whole.members) > 300 && whole.troubles.is_empty() {
             assert_eq!(total(&part.members), 300, "{}", sample.name);
             assert_eq!(part.troubles.len(), 1, "{}", sample.name);

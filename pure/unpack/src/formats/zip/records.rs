@@ -257,7 +257,6 @@ pub(crate) fn method_name(method: u16) -> String {
         6 => "implode",
         7 => "tokenize",
         10 => "dcl implode",
-        14 => "lzma",
         16 => "cmpsc",
         18 => "terse",
         19 => "lz77",
@@ -265,7 +264,6 @@ pub(crate) fn method_name(method: u16) -> String {
         94 => "mp3",
         96 => "jpeg",
         97 => "wavpack",
-        98 => "ppmd",
         _ => return format!("compression method {method} is not supported"),
     };
     format!("compression method {name} is not supported")
