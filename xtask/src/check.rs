@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use crate::workspace::Workspace;
-use crate::{Problems, claims, fuzz, generate, graph, licences, run_tests, tidy, toolchain};
+use crate::{Problems, claims, fuzz, generate, graph, licences, repro, run_tests, tidy, toolchain};
 
 /// How far the gate goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,7 @@ const STEPS: &[Step] = &[
     step("tests", run_tests::run, Extent::Whole),
     step("claims", claims::check, Extent::Whole),
     step("fuzz", fuzz::check, Extent::Whole),
+    step("same bytes", repro::check, Extent::Whole),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,11 @@ enum Outcome {
 /// Runs the steps and prints the summary; what failed is returned by name.
 pub(crate) fn run(workspace: &Workspace, extent: Extent) -> Result<Problems, String> {
     Ok(run_steps(workspace, STEPS, extent, &mut std::io::stdout()))
+}
+
+/// Whether the gate takes this step, for those who point at it as evidence.
+pub(crate) fn has_step(name: &str) -> bool {
+    STEPS.iter().any(|step| step.name == name)
 }
 
 fn run_steps(
@@ -155,12 +161,12 @@ mod tests {
     #[test]
     fn the_gate_has_every_check() {
         let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
-        let expected =
-            "toolchain format clippy graph generated-files tidy licences tests claims fuzz";
+        let expected = "toolchain format clippy graph generated-files tidy licences tests claims fuzz same-bytes";
         assert_eq!(
             names
                 .join(" ")
-                .replace("generated files", "generated-files"),
+                .replace("generated files", "generated-files")
+                .replace("same bytes", "same-bytes"),
             expected
         );
     }

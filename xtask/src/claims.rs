@@ -1,4 +1,5 @@
-//! CLAIMS.md: every promise names the live test or bench that shows it, or the issue that will.
+//! CLAIMS.md: every promise names the live test, step of the gate or bench that shows it, or the
+//! issue that will.
 //!
 //! A claim whose test is gone, renamed or switched off is refused: then the promise goes too, or
 //! the test comes back.
@@ -10,8 +11,8 @@ use std::process::{Command, Stdio};
 
 use cargo_metadata::{Artifact, Message, TargetKind};
 
-use crate::Problems;
 use crate::workspace::Workspace;
+use crate::{Problems, check};
 
 const FILE: &str = "CLAIMS.md";
 
@@ -92,7 +93,7 @@ fn faults(shown: &str, evidence: &Evidence) -> Problems {
 fn fault(item: &str, evidence: &Evidence) -> Option<String> {
     let Some((kind, name)) = item.split_once(':') else {
         return Some(format!(
-            "\"{item}\" is not evidence: write test: …, bench: … or not yet: …"
+            "\"{item}\" is not evidence: write test: …, step: …, bench: … or not yet: …"
         ));
     };
     let name = name.trim();
@@ -103,6 +104,8 @@ fn fault(item: &str, evidence: &Evidence) -> Option<String> {
             "there is no test {name}{}",
             nearest(name, evidence)
         )),
+        "step" if check::has_step(name) => None,
+        "step" => Some(format!("the gate has no step {name}")),
         "bench" if evidence.benches.contains(name) => None,
         "bench" => Some(format!("there is no bench {name} in bench/")),
         "not yet" if !name.is_empty() => None,

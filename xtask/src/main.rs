@@ -6,10 +6,12 @@
 mod check;
 mod claims;
 mod debian;
+mod dist;
 mod fuzz;
 mod generate;
 mod graph;
 mod licences;
+mod repro;
 mod role;
 mod run_tests;
 mod spdx;
@@ -27,10 +29,13 @@ usage: cargo xtask COMMAND
 
   check      the gate: toolchain, format, clippy, graph, generated files, tidy, licences, tests, claims
   check --quick
-             the same without tests, claims and fuzzing
+             the same without tests, claims, fuzzing and the second build
   test       install what the tests need (as root on Debian), build the commands, run every test
   fuzz [--list] [--seconds N] [TARGET…]
              run every fuzz target, or those named, for a while; keep what breaks them
+  dist       build the programs as they are released, and print their digests
+  repro [--quick] [--program NAME]
+             build them again with everything varied, and in a clean Debian 12; compare the bytes
   generate   write the files that are generated from roles/*/role.toml
   graph      the dependency rule, over the graph that cargo resolved
   tidy       the style that clippy doesn't know
@@ -65,6 +70,8 @@ fn run(words: &[&str]) -> Result<Problems, String> {
         ["check"] => check::run(&workspace, check::Extent::Whole),
         ["check", "--quick"] => check::run(&workspace, check::Extent::Quick),
         ["test"] => run_tests::run(&workspace),
+        ["dist"] => dist::run(&workspace),
+        ["repro", options @ ..] => repro::run(&workspace, options),
         ["fuzz", options @ ..] => fuzz::run(&workspace, options),
         ["generate"] => generate::write(&workspace),
         ["graph"] => graph::check(&workspace),

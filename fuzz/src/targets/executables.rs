@@ -6,7 +6,7 @@ use unpack::{Facts, Source};
 use super::{OfFormat, Target, Unmapped, is_chosen};
 
 /// Names of imports may lie anywhere and be named by many; they are bounded all the same.
-const IMPORT_TEXT_BYTES_MAX: usize = 2 << 20;
+const IMPORT_TEXT_BYTES_MAX: usize = 9 << 20;
 /// The smallest header that describes a section or segment, that of a 32-bit ELF segment.
 const SECTION_HEADER_BYTES_MIN: u64 = 32;
 

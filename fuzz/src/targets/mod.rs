@@ -90,7 +90,7 @@ fn of_format(name: &'static str, role: Role) -> Option<Target> {
         ),
         Role::Executable(facts) => (
             executables::check,
-            allow(4, 64),
+            allow(32, 64),
             OfFormat::Executable(facts),
         ),
         Role::Unsupported | Role::Leaf => return None,
