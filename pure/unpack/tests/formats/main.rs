@@ -15,6 +15,7 @@ mod identify;
 mod mutation;
 mod others;
 mod packed;
+mod passwords;
 mod samples;
 mod seven_zip;
 mod truncation;
