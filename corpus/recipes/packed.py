@@ -125,6 +125,13 @@ def zips_of_lzma():
         pair = [member("a.txt", A), member("b.txt", B)]
         run("7z", "a", "-mm=LZMA", "sized.zip", "a.txt", "b.txt", cwd=folder)
         sample("zip/lzma-sized", read(folder, "sized.zip"), *pair)
+        for bits in ("128", "192", "256"):
+            name = "aes-%s.zip" % bits
+            run("7z", "a", "-tzip", "-psecret", "-mem=AES" + bits, name, "a.txt", cwd=folder)
+            sample("zip/aes-" + bits, read(folder, name), trouble(ENCRYPTED, "a.txt", "member is encrypted"))
+        # From a pipe to a pipe: the time checks the password, and the sizes follow the data.
+        piped = run("zip", "-X", "-q", "-P", "secret", "-", "-", stdin=A, cwd=folder)
+        sample("zip/encrypted-streamed", piped, trouble(ENCRYPTED, "-", "member is encrypted"))
         run("7z", "a", "-mm=PPMd", "ppmd.zip", "a.txt", "b.txt", cwd=folder)
         sample("zip/ppmd", read(folder, "ppmd.zip"), *pair)
 

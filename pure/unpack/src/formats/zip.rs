@@ -1,8 +1,10 @@
 //! zip: the central directory first, then every local header that it doesn't list, then what lies
 //! before and after the archive. A member is never skipped because two places disagree on it: it
-//! is unpacked both ways. Encrypted members and unknown methods are named and passed over.
+//! is unpacked both ways. Members that no password at hand opens and unknown methods are named and
+//! passed over.
 
 pub(crate) mod directory;
+mod encryption;
 pub(crate) mod records;
 mod walk;
 
@@ -16,6 +18,7 @@ use crate::decode::{
 };
 use crate::formats::streams::{AFTER_END, Decode, skip_zeros};
 use crate::formats::zip::directory::{Directory, Entries, is_plausible, locate};
+use crate::formats::zip::encryption::{Encrypted, closed};
 use crate::formats::zip::records::{DESCRIPTOR, END, Entry, LOCAL, method_name};
 use crate::identify::{Format, Probe, Role};
 use crate::input::Input;
@@ -214,13 +217,7 @@ impl Archive<'_> {
             return Ok(Flow::Continue);
         }
         if entry.is_encrypted() {
-            let stop = Stop {
-                reason: Reason::Encrypted,
-                text: "member is encrypted".into(),
-            };
-            self.troubles
-                .note_member(&entry.name, entry.header_offset, stop);
-            return Ok(Flow::Continue);
+            return self.encrypted(entry, data_offset, budget, members);
         }
         let available = self.source.size_bytes().saturating_sub(data_offset);
         if entry.packed_bytes > available {
@@ -256,6 +253,92 @@ impl Archive<'_> {
                 Ok(members.member(Member { name: GAP, content }, budget))
             }
         }
+    }
+
+    /// Opens a member with the first password that fits; names it where none does.
+    fn encrypted(
+        &mut self,
+        entry: &Entry,
+        data_offset: u64,
+        budget: &mut Budget,
+        members: &mut dyn Members,
+    ) -> Result<Flow, Stop> {
+        let encrypted = Encrypted {
+            source: self.source,
+            entry,
+            offset: data_offset,
+        };
+        let plain = Entry {
+            method: entry.aes.map_or(entry.method, |aes| aes.method),
+            ..entry.clone()
+        };
+        let count = match entry.opens_by_password() {
+            true => members.passwords().len(),
+            false => 0,
+        };
+        for place in 0..count {
+            let password = members.passwords().get(place).copied().unwrap_or_default();
+            let opened = match encrypted.open(password, self.tally, budget) {
+                Ok(opened) => opened,
+                Err(stop) => {
+                    self.troubles
+                        .note_member(&entry.name, entry.header_offset, stop);
+                    break;
+                }
+            };
+            let Some(packed) = opened else {
+                continue;
+            };
+            let Some((output, stop)) = self.decrypted(&plain, packed, budget) else {
+                continue;
+            };
+            let (flow, tally) = output.hand_over(&entry.name, members, budget);
+            self.tally = tally;
+            if let Some(stop) = stop {
+                self.troubles
+                    .note_member(&entry.name, entry.header_offset, stop);
+            }
+            self.tally.add(0, budget)?;
+            return Ok(flow);
+        }
+        self.troubles
+            .note_member(&entry.name, entry.header_offset, closed());
+        Ok(Flow::Continue)
+    }
+
+    /// What a decrypted member holds, and what kept more from coming out; `None` where it shows
+    /// that it was not the right password.
+    fn decrypted(
+        &self,
+        entry: &Entry,
+        packed: Output,
+        budget: &mut Budget,
+    ) -> Option<(Output, Option<Stop>)> {
+        let (output, decoded) = if entry.method == 0 {
+            (packed, Ok(()))
+        } else {
+            let mut output = Output::new(self.tally);
+            let bytes = packed.bytes();
+            let mut input = Input::whole(&bytes);
+            let decoded = match Decoder::of(entry) {
+                Some(decoder) => decoder.decode(&mut input, &mut output, budget),
+                None => Err(Stop::unsupported(method_name(entry.method))),
+            };
+            packed.discard(budget);
+            (output, decoded)
+        };
+        // AES members have a code of their own, which was compared; some leave the checksum out.
+        let is_authentic = entry.aes.is_some();
+        let fits = match &decoded {
+            Ok(()) => is_authentic || crc32fast::hash(output.bytes()) == entry.crc,
+            // Only what was packed can run into a limit: noise is damage at once.
+            Err(stop) => is_authentic || stop.reason != Reason::Malformed,
+        };
+        if fits {
+            return Some((output, decoded.err()));
+        }
+        output.discard(budget);
+        None
     }
 
     /// False where the very same member was done before.

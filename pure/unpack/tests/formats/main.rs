@@ -16,6 +16,7 @@ mod images;
 mod mutation;
 mod others;
 mod packed;
+mod passwords;
 mod samples;
 mod seven_zip;
 mod truncation;
