@@ -134,9 +134,11 @@ def ars():
         member("c", C),
         trouble(MALFORMED, None, "header is damaged"),
     ]
-    sample("ar/damaged-header", bytes(broken), *lines)
+    borders = ["stops-at %d" % size for size in sums([b"", A, bytes(60) + B])]
+    sample("ar/damaged-header", bytes(broken), *lines, *borders)
     lines = [member("a.txt", A), member("b.txt", B[:100]), trouble(MALFORMED, "b.txt", "member ends early")]
-    sample("ar/cut", system_v[: second + 160], *lines)
+    borders = ["stops-at %d" % size for size in sums([b"", A])]
+    sample("ar/cut", system_v[: second + 160], *lines, *borders)
 
 
 def entry(name, content):
@@ -308,7 +310,7 @@ def squashfss():
         assert struct.unpack_from("<H", stored, place)[0] == 1
         struct.pack_into("<H", hidden, place + 24, 3)
         sample("squashfs/unlisted", bytes(hidden), *unlisted(stored, dict(files)))
-        many = [("n/%03d-%s" % (number, "x" * 60), b"file %d\n" % number) for number in range(300)]
+        many = [("n/%03d-%s" % (number, "x" * 200), b"file %d\n" % number) for number in range(60)]
         run("rm", "-r", root)
         tree(root, many)
         sample("squashfs/many", squashed(folder, "-comp", "xz"), *(member(name, content) for name, content in many))
@@ -358,6 +360,21 @@ def isos():
         tree(root, [(deep, C[::-1])])
         moved = iso(folder, "-R")
         sample("iso9660/moved-directory", moved, *lines[:2], member(deep, C[::-1]), lines[2])
+        run("rm", "-r", root)
+        zeros = A.ljust(40000, b".") + bytes(65536) + B
+        tree(root, [("z", zeros)])
+        run("mkzftree", root, os.path.join(folder, "packed"))
+        run("rm", "-r", root)
+        os.rename(os.path.join(folder, "packed"), root)
+        settle(root)
+        packed = open(os.path.join(root, "z"), "rb").read()
+        sample("zisofs/holes", packed, member("(zisofs)", zeros))
+        sample("iso9660/compressed", iso(folder, "-R", "-z"), member("z", packed))
+        wrong = trouble(MALFORMED, None, "compressed data is damaged")
+        pointers = struct.unpack_from("<5I", packed, 16)
+        broken = bytearray(packed)
+        broken[pointers[0]] ^= 1
+        sample("zisofs/damaged-block", bytes(broken), member("(zisofs)", zeros[32768:]), wrong)
         # A file in parts: the record before has more of the next one, whose name is the same.
         run("rm", "-r", root)
         tree(root, [("a1", B[:700]), ("a2", A), ("b1", words(9, 2048)), ("b2", C)])

@@ -21,6 +21,7 @@ pub(crate) mod streams;
 mod tar;
 mod xz;
 pub(crate) mod zip;
+mod zisofs;
 pub(crate) mod zstd;
 
 use crate::identify::Format;
@@ -39,6 +40,7 @@ pub static REGISTRY: &[&[Format]] = &[
     &ar::FORMATS,
     &rpm::FORMATS,
     &squashfs::FORMATS,
+    &zisofs::FORMATS,
     &zip::FORMATS,
     &mail::FORMATS,
     recognised::FORMATS,
