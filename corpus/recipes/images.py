@@ -375,6 +375,24 @@ def isos():
         broken = bytearray(packed)
         broken[pointers[0]] ^= 1
         sample("zisofs/damaged-block", bytes(broken), member("(zisofs)", zeros[32768:]), wrong)
+        # UDF beside ISO 9660, and the same image without the latter's descriptors.
+        run("rm", "-r", root)
+        tree(root, files)
+        bridge = iso(folder, "-udf", "-hide", "a.txt")
+        sample("iso9660/udf-beside-it", bridge, upper[1], upper[2], lines[0], zeros=64)
+        bridge = iso(folder, "-udf")
+        sample("iso9660/udf-bridge", bridge, *upper, zeros=64)
+        alone = bytearray(bridge)
+        begin = bridge.index(b"\0BEA01")
+        alone[32768 : 32768 + 3 * 2048] = bridge[begin : begin + 3 * 2048]
+        alone[32768 + 3 * 2048 : begin + 3 * 2048] = bytes(begin - 32768)
+        by_name = [lines[1], lines[0], lines[2]]
+        sample("udf/alone", bytes(alone), *by_name, zeros=64)
+        blank = bytearray(alone)
+        blank[256 * 2048 : 257 * 2048] = bytes(2048)
+        last = len(blank) // 2048 * 2048 - 2048
+        blank[last : last + 2048] = bytes(2048)
+        sample("udf/no-anchor", bytes(blank), trouble(MALFORMED, None, "UDF volume is damaged"), zeros=64)
         # A file in parts: the record before has more of the next one, whose name is the same.
         run("rm", "-r", root)
         tree(root, [("a1", B[:700]), ("a2", A), ("b1", words(9, 2048)), ("b2", C)])

@@ -248,7 +248,7 @@ impl Image<'_> {
         }
     }
 
-    fn file(
+    pub(super) fn file(
         &mut self,
         path: &[u8],
         parts: &[(u64, u64)],
@@ -302,7 +302,7 @@ impl Image<'_> {
         copied.map(|()| flow)
     }
 
-    fn copy(
+    pub(super) fn copy(
         &self,
         parts: &[(u64, u64)],
         output: &mut Output,
