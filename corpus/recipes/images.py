@@ -134,9 +134,11 @@ def ars():
         member("c", C),
         trouble(MALFORMED, None, "header is damaged"),
     ]
-    sample("ar/damaged-header", bytes(broken), *lines)
+    borders = ["stops-at %d" % size for size in sums([b"", A, bytes(60) + B])]
+    sample("ar/damaged-header", bytes(broken), *lines, *borders)
     lines = [member("a.txt", A), member("b.txt", B[:100]), trouble(MALFORMED, "b.txt", "member ends early")]
-    sample("ar/cut", system_v[: second + 160], *lines)
+    borders = ["stops-at %d" % size for size in sums([b"", A])]
+    sample("ar/cut", system_v[: second + 160], *lines, *borders)
 
 
 def entry(name, content):
@@ -308,7 +310,7 @@ def squashfss():
         assert struct.unpack_from("<H", stored, place)[0] == 1
         struct.pack_into("<H", hidden, place + 24, 3)
         sample("squashfs/unlisted", bytes(hidden), *unlisted(stored, dict(files)))
-        many = [("n/%03d-%s" % (number, "x" * 60), b"file %d\n" % number) for number in range(300)]
+        many = [("n/%03d-%s" % (number, "x" * 200), b"file %d\n" % number) for number in range(60)]
         run("rm", "-r", root)
         tree(root, many)
         sample("squashfs/many", squashed(folder, "-comp", "xz"), *(member(name, content) for name, content in many))
@@ -358,6 +360,39 @@ def isos():
         tree(root, [(deep, C[::-1])])
         moved = iso(folder, "-R")
         sample("iso9660/moved-directory", moved, *lines[:2], member(deep, C[::-1]), lines[2])
+        run("rm", "-r", root)
+        zeros = A.ljust(40000, b".") + bytes(65536) + B
+        tree(root, [("z", zeros)])
+        run("mkzftree", root, os.path.join(folder, "packed"))
+        run("rm", "-r", root)
+        os.rename(os.path.join(folder, "packed"), root)
+        settle(root)
+        packed = open(os.path.join(root, "z"), "rb").read()
+        sample("zisofs/holes", packed, member("(zisofs)", zeros))
+        sample("iso9660/compressed", iso(folder, "-R", "-z"), member("z", packed))
+        wrong = trouble(MALFORMED, None, "compressed data is damaged")
+        pointers = struct.unpack_from("<5I", packed, 16)
+        broken = bytearray(packed)
+        broken[pointers[0]] ^= 1
+        sample("zisofs/damaged-block", bytes(broken), member("(zisofs)", zeros[32768:]), wrong)
+        # UDF beside ISO 9660, and the same image without the latter's descriptors.
+        run("rm", "-r", root)
+        tree(root, files)
+        bridge = iso(folder, "-udf", "-hide", "a.txt")
+        sample("iso9660/udf-beside-it", bridge, upper[1], upper[2], lines[0], zeros=64)
+        bridge = iso(folder, "-udf")
+        sample("iso9660/udf-bridge", bridge, *upper, zeros=64)
+        alone = bytearray(bridge)
+        begin = bridge.index(b"\0BEA01")
+        alone[32768 : 32768 + 3 * 2048] = bridge[begin : begin + 3 * 2048]
+        alone[32768 + 3 * 2048 : begin + 3 * 2048] = bytes(begin - 32768)
+        by_name = [lines[1], lines[0], lines[2]]
+        sample("udf/alone", bytes(alone), *by_name, zeros=64)
+        blank = bytearray(alone)
+        blank[256 * 2048 : 257 * 2048] = bytes(2048)
+        last = len(blank) // 2048 * 2048 - 2048
+        blank[last : last + 2048] = bytes(2048)
+        sample("udf/no-anchor", bytes(blank), trouble(MALFORMED, None, "UDF volume is damaged"), zeros=64)
         # A file in parts: the record before has more of the next one, whose name is the same.
         run("rm", "-r", root)
         tree(root, [("a1", B[:700]), ("a2", A), ("b1", words(9, 2048)), ("b2", C)])

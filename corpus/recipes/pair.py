@@ -42,11 +42,11 @@ def trouble(reason, name, text):
     return "trouble %s %s %s" % (reason, spell(name) if name else "-", text)
 
 
-def sample(path, data, *lines):
+def sample(path, data, *lines, zeros=2048):
     path = os.path.join(HERE, path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path + ".b64", "w") as out:
-        for part in re.split(rb"(\0{2048,})", data):
+        for part in re.split(rb"(\0{%d,})" % zeros, data):
             if part and not part.strip(b"\0"):
                 out.write("zeros %d\n" % len(part))
                 continue

@@ -55,6 +55,21 @@ pub(crate) fn inflate_after(
     }
 }
 
+/// Decodes a deflate stream with the two bytes of zlib before it. Nobody looks at the checksum
+/// behind it.
+pub(crate) fn unzlib(
+    input: &mut Input<'_>,
+    output: &mut Output,
+    budget: &mut Budget,
+) -> Result<(), Stop> {
+    let head = input.at_least(2)?;
+    if head.first().is_none_or(|method| method & 15 != 8) {
+        return Err(Stop::malformed(DAMAGED));
+    }
+    input.consume(2);
+    inflate(input, output, budget)
+}
+
 /// Decodes one raw Deflate64 stream.
 pub(crate) fn inflate64(
     input: &mut Input<'_>,

@@ -191,7 +191,8 @@ impl<'a> Archive<'a> {
         if even != end {
             let there = read_part(self.source, even, HEADER_BYTES)?;
             let here = read_part(self.source, end, HEADER_BYTES)?;
-            if Header::parse(&there).is_none() && Header::parse(&here).is_some() {
+            let is_padding = matches!(here.first(), None | Some(b'\n' | 0));
+            if Header::parse(&there).is_none() && (Header::parse(&here).is_some() || !is_padding) {
                 return Ok(end);
             }
         }

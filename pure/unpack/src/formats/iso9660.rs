@@ -1,11 +1,12 @@
 //! ISO 9660: every volume's tree of directories, with the names of Rock Ridge and of Joliet, and
 //! what a machine boots from. Files are parts of the image where they lie, each once however many
 //! names it has; where a field states two things in its two byte orders, both are looked at. The
-//! area before the descriptors, in which any other format fits, is a member too. It refuses to
-//! read UDF beside it, and says so.
+//! area before the descriptors, in which any other format fits, is a member too. UDF, which may be
+//! beside it or alone, is in [`udf`].
 
 mod boot;
 mod record;
+mod udf;
 mod walk;
 
 use std::collections::BTreeSet;
@@ -29,20 +30,28 @@ const FIRST_DESCRIPTOR: u64 = 16;
 /// Images have a handful.
 const DESCRIPTORS_MAX: u64 = 64;
 const MAGIC: &[u8] = b"CD001";
+const UDF_MAGIC: &[u8] = b"BEA01";
 const SYSTEM_AREA: &[u8] = b"(system area)";
 const DONE_BYTES: u64 = 64;
 const ENDS_EARLY: &str = "image ends early";
 
-/// ISO 9660 images.
-pub(super) static FORMATS: [Format; 1] = [Format {
-    name: "iso9660",
-    detect,
-    role: Role::Container(unpack),
-}];
+/// ISO 9660 and UDF images.
+pub(super) static FORMATS: [Format; 2] = [
+    Format {
+        name: "iso9660",
+        detect: |probe| begins_with(probe, MAGIC),
+        role: Role::Container(unpack),
+    },
+    Format {
+        name: "udf",
+        detect: |probe| begins_with(probe, UDF_MAGIC),
+        role: Role::Container(unpack),
+    },
+];
 
 /// What is also a zip is left to that, which hands over what lies before it.
-fn detect(probe: &Probe<'_>) -> bool {
-    probe.head.get(32_769..32_774) == Some(MAGIC) && !zip::is_zip(probe)
+fn begins_with(probe: &Probe<'_>, magic: &[u8]) -> bool {
+    probe.head.get(32_769..32_774) == Some(magic) && !zip::is_zip(probe)
 }
 
 fn unpack(source: &dyn Source, budget: &mut Budget, members: &mut dyn Members) -> Vec<Trouble> {
@@ -84,6 +93,7 @@ struct Descriptors {
     /// Sectors of the catalogs of what a machine boots from.
     catalogs: Vec<u64>,
     size_bytes: u64,
+    has_udf: bool,
 }
 
 impl Image<'_> {
@@ -92,7 +102,7 @@ impl Image<'_> {
             return Ok(());
         }
         let descriptors = self.descriptors(budget)?;
-        if descriptors.volumes.is_empty() {
+        if descriptors.volumes.is_empty() && !descriptors.has_udf {
             self.troubles
                 .note(0, Stop::malformed("no volume is described"));
         }
@@ -103,6 +113,9 @@ impl Image<'_> {
             if self.tree(&volume, budget, members)? == Flow::Stop {
                 return Ok(());
             }
+        }
+        if descriptors.has_udf && self.udf(budget, members)? == Flow::Stop {
+            return Ok(());
         }
         for catalog in descriptors.catalogs {
             if self.boot_images(catalog, budget, members)? == Flow::Stop {
@@ -131,7 +144,7 @@ impl Image<'_> {
         }
     }
 
-    fn descriptors(&mut self, budget: &Budget) -> Result<Descriptors, Stop> {
+    fn descriptors(&self, budget: &Budget) -> Result<Descriptors, Stop> {
         let mut found = Descriptors::default();
         for place in 0..DESCRIPTORS_MAX {
             budget.check_time()?;
@@ -141,11 +154,8 @@ impl Image<'_> {
             match bytes.get(1..6) {
                 Some(magic) if magic == MAGIC => found.add(&bytes),
                 // UDF begins where the descriptors of this format end.
-                Some(b"NSR02" | b"NSR03") => {
-                    let stop = Stop::unsupported("UDF beside ISO 9660 is not read");
-                    self.troubles.note(offset, stop);
-                }
-                Some(b"BEA01" | b"TEA01" | b"BOOT2") => {}
+                Some(b"BEA01" | b"NSR02" | b"NSR03") => found.has_udf = true,
+                Some(b"TEA01" | b"BOOT2") => {}
                 _ => break,
             }
         }

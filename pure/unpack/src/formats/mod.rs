@@ -30,6 +30,7 @@ mod uncovered;
 mod uuencode;
 mod xz;
 pub(crate) mod zip;
+mod zisofs;
 pub(crate) mod zstd;
 
 use crate::identify::Format;
@@ -53,6 +54,7 @@ pub static REGISTRY: &[&[Format]] = &[
     &ar::FORMATS,
     &rpm::FORMATS,
     &squashfs::FORMATS,
+    &zisofs::FORMATS,
     &zip::FORMATS,
     &mail::FORMATS,
     &uuencode::FORMATS,

@@ -66,9 +66,6 @@ pub(super) static FORMATS: &[Format] = &[
         probe.head.get(64..68) == Some(b"\x7f\x10\xda\xbe")
     }),
     unsupported("dmg", |probe| trailer(probe.tail).starts_with(b"koly")),
-    unsupported("udf", |probe| {
-        probe.head.get(32_769..32_774) == Some(b"BEA01")
-    }),
     unsupported("gpt", |probe| probe.head.get(512..520) == Some(b"EFI PART")),
     unsupported("ext", is_ext),
 ];

@@ -43,6 +43,8 @@ pub(super) struct RockRidge {
     pub(super) name: Vec<u8>,
     /// Where a directory was moved to.
     pub(super) moved_to: Option<u32>,
+    /// Whether the kernel shows it decompressed.
+    pub(super) is_compressed: bool,
 }
 
 impl Record {
@@ -143,6 +145,7 @@ impl RockRidge {
                     self.name
                         .extend_from_slice(entry.get(5..).unwrap_or_default());
                 }
+                Some(b"ZF") => self.is_compressed = true,
                 Some(b"CL") => self.moved_to = u32_le(entry, 4),
                 Some(b"CE") => {
                     let place = (u32_le(entry, 4), u32_le(entry, 12), u32_le(entry, 20));

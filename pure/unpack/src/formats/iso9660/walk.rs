@@ -7,6 +7,7 @@ use proto::Budget;
 use crate::formats::damaged::hand_over_part;
 use crate::formats::iso9660::record::{Extent, Record};
 use crate::formats::iso9660::{DONE_BYTES, Image, SECTOR, Volume};
+use crate::formats::zisofs;
 use crate::input::{Input, read_part};
 use crate::members::{Flow, Members, Stop};
 use crate::output::Output;
@@ -160,6 +161,9 @@ impl Image<'_> {
             let stop = Stop::unsupported("interleaved file is not supported");
             self.troubles.note_member(&path, directory.begin, stop);
         }
+        if rock_ridge.is_compressed {
+            self.check_compressed(&path, place(record, record.little, volume).0)?;
+        }
         let parts = &mut tree.parts;
         let is_of_other = !parts.little.is_empty() && parts.path != path;
         parts.path = path;
@@ -179,6 +183,16 @@ impl Image<'_> {
             return Ok(Flow::Continue);
         }
         self.finish(std::mem::take(&mut tree.parts), budget, members)
+    }
+
+    /// A compressed file is known by how it begins; the kernel takes the record's word for it.
+    fn check_compressed(&mut self, path: &[u8], begin: u64) -> Result<(), Stop> {
+        let head = read_part(self.source, begin, zisofs::MAGIC.len())?;
+        if head != zisofs::MAGIC {
+            let stop = Stop::unsupported("compressed file is in no known form");
+            self.troubles.note_member(path, begin, stop);
+        }
+        Ok(())
     }
 
     /// Notes a directory as one to look at, unless it was; both ways, where it is stated in two.
@@ -234,7 +248,7 @@ impl Image<'_> {
         }
     }
 
-    fn file(
+    pub(super) fn file(
         &mut self,
         path: &[u8],
         parts: &[(u64, u64)],
@@ -288,7 +302,7 @@ impl Image<'_> {
         copied.map(|()| flow)
     }
 
-    fn copy(
+    pub(super) fn copy(
         &self,
         parts: &[(u64, u64)],
         output: &mut Output,

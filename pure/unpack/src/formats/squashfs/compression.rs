@@ -3,7 +3,7 @@
 use proto::Budget;
 
 use crate::Source;
-use crate::decode::deflate::inflate;
+use crate::decode::deflate::unzlib;
 use crate::decode::lz4_block::unlz4_block;
 use crate::decode::{xz::unxz, zstd::unzstd};
 use crate::input::{Input, read_part};
@@ -86,16 +86,6 @@ fn stored(
     let count = usize::try_from(block.size_bytes).unwrap_or(0);
     let bytes = read_part(source, block.offset, count)?;
     Ok(output.push(&bytes, budget, block.size_bytes)?)
-}
-
-/// Deflate with the two bytes of zlib before it; nobody looks at the checksum behind it.
-fn unzlib(input: &mut Input<'_>, output: &mut Output, budget: &mut Budget) -> Result<(), Stop> {
-    let head = input.at_least(2)?;
-    if head.first().is_none_or(|method| method & 15 != 8) {
-        return Err(Stop::malformed(crate::decode::xz::DAMAGED));
-    }
-    input.consume(2);
-    inflate(input, output, budget)
 }
 
 fn unlz4(
