@@ -178,7 +178,7 @@ fn with_tools(marked: &[u8]) -> Vec<Case> {
         all.push(case(
             "package.deb",
             "in a Debian package (zstd)",
-            Must::DetectOrSay,
+            Must::Detect,
             deb(&data),
         ));
     }

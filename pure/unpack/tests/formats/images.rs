@@ -386,6 +386,20 @@ fn files(folder: &Path, found: &mut Vec<(String, String)>) {
 }
 
 #[test]
+fn the_usual_cpio_samples_unpack_to_the_program() {
+    for form in ["bin-be", "bin-le", "newc", "odc"] {
+        let path = format!("/usr/share/clamav-testfiles/clam.{form}.cpio");
+        let Ok(bytes) = fs::read(&path) else {
+            println!("skipped: {path} is not installed");
+            return;
+        };
+        let (format, given) = given(&bytes);
+        assert_eq!((format, given.troubles), ("cpio", Vec::new()), "{form}");
+        assert_eq!(given.members[0].1.len(), 544, "{form}");
+    }
+}
+
+#[test]
 fn images_are_containers() {
     for name in [
         "cpio", "ar", "deb", "rpm", "squashfs", "iso9660", "udf", "zisofs",
