@@ -2,6 +2,7 @@
 //! Each takes one stream, leaves the input right after it, and on failure leaves what it decoded.
 
 pub(crate) mod bzip2;
+pub(crate) mod crc64;
 pub(crate) mod deflate;
 pub(crate) mod letters;
 pub(crate) mod lz4;

@@ -7,6 +7,7 @@ use lzma_rust2::{Action, FilterConfig, FilterType, Lzma2Stream, Status};
 use proto::{Budget, Reason};
 use sha2::{Digest, Sha256};
 
+use crate::decode::crc64::crc64;
 use crate::decode::xz::{DAMAGED, ENDS_EARLY, integer};
 use crate::fields::u32_le;
 use crate::input::Input;
@@ -318,50 +319,5 @@ impl Chain {
             self.ready.append(&mut link.pending);
         }
         &self.ready
-    }
-}
-
-/// CRC-64 as in ECMA-182, least significant bit first.
-fn crc64(bytes: &[u8]) -> u64 {
-    let mut crc = u64::MAX;
-    for byte in bytes {
-        let index = usize::from(crc.to_le_bytes()[0] ^ byte);
-        crc = CRC64_TABLE.get(index).copied().unwrap_or(0) ^ crc.wrapping_shr(8);
-    }
-    !crc
-}
-
-static CRC64_TABLE: [u64; 256] = crc64_table();
-
-const fn crc64_table() -> [u64; 256] {
-    let mut table = [0u64; 256];
-    let mut index: u32 = 0;
-    while index < 256 {
-        let mut crc = index as u64;
-        let mut bit = 0u32;
-        while bit < 8 {
-            crc = match crc & 1 {
-                0 => crc.wrapping_shr(1),
-                _ => crc.wrapping_shr(1) ^ 0xc96c_5795_d787_0f42,
-            };
-            bit = bit.wrapping_add(1);
-        }
-        if let Some((_, rest)) = table.split_at_mut_checked(index as usize)
-            && let Some(slot) = rest.first_mut()
-        {
-            *slot = crc;
-        }
-        index = index.wrapping_add(1);
-    }
-    table
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn crc64_gives_the_check_value_of_its_catalogue() {
-        assert_eq!(crc64(b"123456789"), 0x995d_c9bb_df19_39fa);
     }
 }
