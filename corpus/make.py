@@ -3,9 +3,9 @@
 
 import sys
 
-from recipes import archives, executables
+from recipes import archives, executables, pdf
 
-RECIPES = (archives, executables)
+RECIPES = (archives, executables, pdf)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ mod elf;
 pub(crate) mod gzip;
 pub(crate) mod leaf;
 mod mail;
+mod pdf;
 mod pe;
 mod recognised;
 pub(crate) mod streams;
@@ -22,6 +23,7 @@ use crate::identify::Format;
 pub static REGISTRY: &[&[Format]] = &[
     &pe::FORMATS,
     &elf::FORMATS,
+    &pdf::FORMATS,
     &gzip::FORMATS,
     &bzip2::FORMATS,
     &xz::FORMATS,
