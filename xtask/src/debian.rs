@@ -25,6 +25,7 @@ const NEEDED: &[Needed] = &[
     ),
     needed("strace", "strace", "the count of the worker's system calls"),
     needed("p7zip-full", "7z", "an encrypted 7z file"),
+    needed("qpdf", "qpdf", "the streams that qpdf sees in PDF files"),
     needed("zstd", "zstd", "zstd files that the peer can't see into"),
     needed("xz-utils", "xz", "bombs in xz"),
     needed("bzip2", "bzip2", "bombs in bzip2"),

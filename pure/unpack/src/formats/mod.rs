@@ -1,7 +1,7 @@
 //! The formats, one file each. The order is the order of recognition: executables first, since
 //! what is appended to them is looked at as their overlay, and whatever else they are by
-//! [`crate::identify_beside_executable`]; then containers that begin with a
-//! magic; then zip, which may hide behind a prefix; then what is only recognised.
+//! [`crate::identify_beside`]; then documents, which leave room for other formats in the same
+//! way; then containers that begin with a magic; then zip, which may hide behind a prefix; then what is only recognised.
 
 pub(crate) mod bzip2;
 mod elf;

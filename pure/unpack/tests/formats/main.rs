@@ -13,5 +13,6 @@ mod golden;
 mod identify;
 mod mutation;
 mod others;
+mod pdf;
 mod samples;
 mod truncation;

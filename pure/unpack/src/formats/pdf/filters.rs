@@ -388,7 +388,8 @@ mod tests {
     #[test]
     fn a_code_that_was_never_defined_ends_lzw() {
         // Clear, "A", code 400.
-        let bits: u32 = 0b1_0000_0000_0_0100_0001_1_1001_0000 << 5;
+        let bits = [0b1_0000_0000u32, 0b0_0100_0001, 0b1_1001_0000];
+        let bits = bits.iter().fold(0, |all, code| all << 9 | code) << 5;
         let (bytes, is_sound) = decoded(&Filter::Lzw(Change::Early), &bits.to_be_bytes());
         assert_eq!((bytes.as_slice(), is_sound), (b"A".as_slice(), false));
     }

@@ -88,7 +88,7 @@ impl Document<'_> {
 
     /// Decodes a stream; what came out comes with what was wrong, if all else failed too.
     pub(super) fn decoded(
-        &self,
+        &mut self,
         place: &Place,
         chain: &[Stage],
         locked: Option<Locked>,
@@ -132,9 +132,11 @@ impl Document<'_> {
                     true => best.replace((output, stop)).map(|(output, _)| output),
                     false => Some(output),
                 };
-                other.into_iter().for_each(|output| {
+                if let Some(output) = other {
+                    // A try costs, whatever becomes of it.
+                    budget.spend_bytes(output.bytes().len() as u64).ok();
                     output.discard(budget);
-                });
+                }
                 if is_over {
                     return Ok(split(best));
                 }
@@ -152,21 +154,22 @@ impl Document<'_> {
 
     /// One try: whatever comes out, and what was wrong first.
     fn run(
-        &self,
+        &mut self,
         (start, size_bytes): (u64, u64),
         chain: &[Stage],
         cipher: Option<Cipher>,
         budget: &mut Budget,
     ) -> (Output, Option<Stop>) {
-        let mut tally = self.tally;
+        let source = self.source;
+        let tally = &mut self.tally;
         let mut wrong: Option<Stop> = None;
         let mut current: Option<Output> = None;
         let mut step =
             |current: &mut Option<Output>, budget: &mut Budget, decode: &mut Decode<'_>| {
-                let mut output = Output::new(tally);
+                let mut output = Output::new(*tally);
                 let decoded = match current.take() {
                     None => {
-                        let mut input = Input::new(self.source, start, size_bytes);
+                        let mut input = Input::new(source, start, size_bytes);
                         decode(&mut input, &mut output, budget)
                     }
                     Some(before) => {
@@ -175,13 +178,14 @@ impl Document<'_> {
                         let count = bytes.len() as u64;
                         before.discard(budget);
                         // What came out half way counts, or filters behind it could hide a bomb.
-                        decoded.and(tally.add(count, budget).map_err(Stop::from))
+                        let spent = budget.spend_bytes(count).and(tally.add(count, budget));
+                        spent.map_err(Stop::from).and(decoded)
                     }
                 };
                 *current = Some(output);
                 if let Err(stop) = decoded {
                     let is_over = stop.reason != Reason::Malformed;
-                    wrong = wrong.take().or(Some(stop));
+                    wrong = wrong.take().filter(|_| !is_over).or(Some(stop));
                     return !is_over;
                 }
                 true
