@@ -77,8 +77,8 @@ pub(super) fn outline(
 ) -> Result<Option<Outline>, Stop> {
     let mut lexer = Lexer::new(text);
     let mut outline = Outline::default();
-    let mut numbers = 0usize;
-    let mut numbers_begin = 0usize;
+    // Where the last two tokens begin, as long as they are numbers.
+    let mut numbers: [Option<usize>; 2] = [None; 2];
     let ended = loop {
         let Some((begin, token)) = lexer.next() else {
             outline.end = text.len();
@@ -89,10 +89,7 @@ pub(super) fn outline(
         }
         match token {
             Token::Int(_) => {
-                if numbers == 0 {
-                    numbers_begin = begin;
-                }
-                numbers = numbers.saturating_add(1);
+                numbers = [numbers[1], Some(begin)];
                 continue;
             }
             Token::Word(word) if word.starts_with(b"stream") => {
@@ -102,7 +99,7 @@ pub(super) fn outline(
             }
             Token::Word(b"obj") => {
                 // Another object begins, and the numbers before are its own.
-                outline.end = if numbers > 1 { numbers_begin } else { begin };
+                outline.end = numbers[0].unwrap_or(begin);
                 break true;
             }
             Token::Word(word) if is_end(word) => {
@@ -114,7 +111,7 @@ pub(super) fn outline(
             Token::Literal(_) | Token::Hex(_) => outline.has_text = true,
             _ => {}
         }
-        numbers = 0;
+        numbers = [None; 2];
     };
     effort.spend(lexer.at())?;
     Ok(ended.then_some(outline))
