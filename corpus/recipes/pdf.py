@@ -381,6 +381,23 @@ def encrypted():
             elif b"stream\n" in text:
                 lines.append(numbered(number, B if numbered(number, A) in lines or len(lines) > 2 else A))
         sample("pdf/encrypted-" + name, data, *lines, member("(strings)", script.encode() + b"\n"))
+    # A name is a string, and encrypted like one.
+    catalog = CATALOG[:-2] + b"/Names<</EmbeddedFiles<</Names[(a)5 0 R]>>>>>>"
+    named = b"<</Type/Filespec/F(a.bin)/EF<</F 6 0 R>>>>"
+    held = page(flate(B), named, flate(A, b"/Type/EmbeddedFile"), catalog=catalog)
+    for bits in ("128", "256"):
+        data = qpdf(held, "--static-aes-iv", "--stream-data=preserve", *weak, "--encrypt", "", "o", bits, "--")
+        lines, texts = [], []
+        for number, text in re.findall(rb"\n(\d+) 0 obj\n(.*?)endobj", data, re.S):
+            if b"/EmbeddedFile " in text:
+                lines.append(member("a.bin", A))
+            elif b"stream\n" in text:
+                lines.append(numbered(int(number), B))
+            elif b"/Names [" in text:
+                texts.append(b"a\n")
+            elif b"/Filespec" in text:
+                texts.append(b"a.bin\n")
+        sample("pdf/encrypted-file-" + bits, data, *lines, member("(strings)", b"".join(texts)))
     # Only a page's contents, whose ciphertext is found no more.
     small = page(flate(B))
     for name, options in (("128", weak + ["128", "--use-aes=n"]), ("256", ["256"])):

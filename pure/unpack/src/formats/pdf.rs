@@ -182,12 +182,17 @@ impl Document<'_> {
     fn links(&mut self, found: &Found, budget: &mut Budget) -> Result<(), Stop> {
         let (source, effort) = (self.source, self.effort);
         with_text((source, effort), found.offset, budget, |text, _, budget| {
-            self.note_links(text, budget)
+            self.note_links(text, self.string_lock(found), budget)
         })?
     }
 
     /// Notes which objects a text says to be scripts and attached files.
-    fn note_links(&mut self, text: &[u8], budget: &mut Budget) -> Result<(), Stop> {
+    fn note_links(
+        &mut self,
+        text: &[u8],
+        locked: Option<Locked>,
+        budget: &mut Budget,
+    ) -> Result<(), Stop> {
         for script in scripts(text) {
             if let object::Script::Object(number) = script
                 && self.scripts.insert(number)
@@ -196,6 +201,11 @@ impl Document<'_> {
             }
         }
         for (number, name) in files(text, self.effort)? {
+            let mut plain = Output::new(self.tally);
+            let decrypted = self.decrypted(locked, &name, &mut plain, budget);
+            let name = plain_text(plain.bytes().to_vec());
+            plain.discard(budget);
+            decrypted?;
             let size = name.len().saturating_add(ENTRY_BYTES);
             if !name.is_empty() && self.files.insert(number, name).is_none() {
                 self.inner.hold(size, budget)?;

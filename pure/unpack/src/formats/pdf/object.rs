@@ -149,7 +149,8 @@ pub(super) fn strings(text: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
     })
 }
 
-/// The attached files that a text speaks of: the number of each one's stream, and its name.
+/// The attached files that a text speaks of: the number of each one's stream, and its name
+/// as it stands.
 pub(super) fn files(text: &[u8], effort: &Effort) -> Result<Vec<(u32, Vec<u8>)>, Stop> {
     let mut found = Vec::new();
     // Where each dictionary begins that is open.
@@ -191,7 +192,7 @@ fn file_name(specification: &[u8]) -> Vec<u8> {
             Some(Value::Text(token)) => string_bytes(token),
             _ => None,
         });
-    let mut name = plain_text(names.next().unwrap_or_default());
+    let mut name = names.next().unwrap_or_default();
     name.truncate(NAME_BYTES_MAX);
     name
 }
@@ -265,6 +266,9 @@ mod tests {
         let text = b"[<</F(a)/EF<</F 3 0 R/UF 3 0 R>>>><</EF<</F 5 0 R>>/UF<feff0062>/F(x)>>]";
         let found = files(text, &Effort::new(1 << 20)).expect("enough");
         let a = b"a".to_vec();
-        assert_eq!(found, [(3, a.clone()), (3, a), (5, b"b".to_vec())]);
+        assert_eq!(
+            found,
+            [(3, a.clone()), (3, a), (5, b"\xfe\xff\0b".to_vec())]
+        );
     }
 }

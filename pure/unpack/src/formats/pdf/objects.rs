@@ -281,7 +281,7 @@ impl Document<'_> {
     ) -> Result<Flow, Stop> {
         let outline = outline(text, true, self.effort)?.unwrap_or_default();
         if outline.has_script || outline.has_files {
-            self.note_links(text, budget)?;
+            self.note_links(text, None, budget)?;
         }
         if text.len() <= INNER_BYTES_MAX || lone_string(text).is_some() {
             let size = text.len().saturating_add(super::ENTRY_BYTES);
