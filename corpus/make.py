@@ -3,9 +3,9 @@
 
 import sys
 
-from recipes import archives, executables, images, packed
+from recipes import archives, executables, cabinet, images, packed, pdf
 
-RECIPES = (archives, executables, images, packed)
+RECIPES = (archives, executables, cabinet, images, packed, pdf)
 
 
 if __name__ == "__main__":

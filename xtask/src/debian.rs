@@ -30,6 +30,7 @@ const NEEDED: &[Needed] = &[
         "bsdtar",
         "comparisons of archives and images with bsdtar",
     ),
+    needed("qpdf", "qpdf", "the streams that qpdf sees in PDF files"),
     needed("zstd", "zstd", "zstd files that the peer can't see into"),
     needed("xz-utils", "xz", "bombs in xz"),
     needed("bzip2", "bzip2", "bombs in bzip2"),

@@ -64,20 +64,31 @@ pub fn identify(source: &dyn Source) -> Result<&'static Format, ReadError> {
     Ok(known.unwrap_or_else(|| leaf::of_unrecognised(&probe)))
 }
 
-/// What else an executable is: a container that does not need the first bytes for itself, such
-/// as a zip behind it or a tar whose first member's name is the executable's magic.
-pub fn identify_beside_executable(
+impl Format {
+    /// Whether an object in this format may be one in another too, since readers of this one pass
+    /// over what else there is: other data stands before, between and behind what is its own.
+    #[must_use]
+    pub fn leaves_gaps(&self) -> bool {
+        self.name == "pdf"
+    }
+}
+
+/// What else an executable or a format with gaps is: containers that do not need the first bytes
+/// for themselves, such as a zip behind it or a tar whose first member's name is its magic.
+pub fn identify_beside(
     source: &dyn Source,
-) -> Result<Option<&'static Format>, ReadError> {
+    known: &Format,
+) -> Result<Vec<&'static Format>, ReadError> {
     let Some(ends) = Ends::read(source)? else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let probe = ends.probe(source);
     let has_members =
         |format: &&Format| matches!(format.role, Role::Container(_) | Role::Unsupported);
     Ok(registered()
         .filter(has_members)
-        .find(|format| (format.detect)(&probe)))
+        .filter(|format| format.name != known.name && (format.detect)(&probe))
+        .collect())
 }
 
 fn registered() -> impl Iterator<Item = &'static Format> {

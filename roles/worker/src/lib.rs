@@ -5,6 +5,7 @@
 
 pub mod allowed_calls;
 mod answer;
+mod beside;
 mod compile;
 mod file_source;
 pub mod jail;

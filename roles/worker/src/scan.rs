@@ -15,9 +15,10 @@ use rules::{Pack, RuleId};
 use unpack::identify::UnpackFn;
 use unpack::{
     Content, Facts, Flow, Format, Member, Members, ReadError, Role, Source, SubSource, Trouble,
-    identify, identify_beside_executable,
+    identify, identify_beside,
 };
 
+use crate::beside::{Behind, Taken};
 use crate::file_source::FileSource;
 
 /// Files up to this size are read once, whole.
@@ -268,6 +269,9 @@ impl FileScan<'_, '_> {
         budget: &mut Budget,
     ) {
         match format.role {
+            Role::Container(unpack) if format.leaves_gaps() => {
+                self.container_with_gaps(source, (format, unpack), budget);
+            }
             Role::Container(unpack) => self.container(source, unpack, budget),
             Role::Unsupported => {
                 let text = format!("{} content is not unpacked yet", format.name);
@@ -275,9 +279,12 @@ impl FileScan<'_, '_> {
             }
             Role::Executable(_) => {
                 let overlay = facts.and_then(|facts| facts.overlay_offset);
-                self.executable(source, overlay, budget);
+                self.executable(source, (format, overlay), budget);
             }
-            Role::Leaf => self.embedded(source, source.size_bytes(), budget),
+            Role::Leaf => {
+                let nothing = Taken::default();
+                self.embedded(source, (source.size_bytes(), &nothing), budget);
+            }
         }
     }
 
@@ -312,35 +319,78 @@ impl FileScan<'_, '_> {
     /// An executable's headers may lie about where it ends, so that an archive behind it seems a
     /// part of it: besides its overlay, what it is to those who read it as an archive counts, and
     /// what archives lie inside it. None is unpacked twice.
-    fn executable(&mut self, source: &dyn Source, overlay: Option<u64>, budget: &mut Budget) {
-        let mut end = source.size_bytes();
+    fn executable(
+        &mut self,
+        source: &dyn Source,
+        (format, overlay): (&Format, Option<u64>),
+        budget: &mut Budget,
+    ) {
         let behind = overlay.map(|start| SubSource::new(source, start, u64::MAX));
         let behind = behind.and_then(|behind| identify(&behind).ok());
+        let mut also = identify_beside(source, format).unwrap_or_default();
         // A zip behind it ends where the file does: it is the archive that the file also is.
-        let also = match behind {
-            Some(format) if format.name == "zip" => None,
-            _ => identify_beside_executable(source).unwrap_or_default(),
-        };
-        match also.map(|format| (format, format.role)) {
-            Some((_, Role::Container(unpack))) => {
-                end = self.also_container(source, unpack, budget).min(end);
-            }
-            Some((format, _)) => {
-                let text = format!(
-                    "the file is also {}, which is not unpacked yet",
-                    format.name
-                );
-                self.note(Reason::Unsupported, &text);
-            }
-            None => {}
+        if behind.is_some_and(|format| format.name == "zip") {
+            also.retain(|format| format.name != "zip");
         }
+        let mut taken = Taken::default();
+        let mut end = self.also(source, (&also, &mut taken), budget);
         let is_container = behind
             .is_some_and(|format| matches!(format.role, Role::Container(_) | Role::Unsupported));
         if let Some(start) = overlay.filter(|start| is_container && *start < end) {
             self.part(source, b"(overlay)", start..end, budget);
             end = start;
         }
-        self.embedded(source, end, budget);
+        self.embedded(source, (end, &taken), budget);
+    }
+
+    /// Unpacks a container in whose gaps other containers may stand: what else the file is counts
+    /// too, and what archives lie inside it.
+    fn container_with_gaps(
+        &mut self,
+        source: &dyn Source,
+        (format, unpack): (&Format, UnpackFn),
+        budget: &mut Budget,
+    ) {
+        let mut taken = Taken::default();
+        self.unpacked(source, budget, |nested, budget| {
+            unpack(source, budget, &mut taken.noting(nested))
+        });
+        let also = identify_beside(source, format).unwrap_or_default();
+        let end = self.also(source, (&also, &mut taken), budget);
+        self.embedded(source, (end, &taken), budget);
+    }
+
+    /// Unpacks what else an object is; gives where that begins, unless it has gaps itself. Of
+    /// those without gaps the first has all that lies behind its beginning.
+    fn also(
+        &mut self,
+        source: &dyn Source,
+        (also, taken): (&[&'static Format], &mut Taken),
+        budget: &mut Budget,
+    ) -> u64 {
+        let mut end = source.size_bytes();
+        let gaps = also.iter().filter(|format| format.leaves_gaps());
+        let whole = also.iter().find(|format| !format.leaves_gaps());
+        for format in gaps.chain(whole) {
+            match format.role {
+                Role::Container(unpack) if format.leaves_gaps() => {
+                    self.unpacked(source, budget, |nested, budget| {
+                        unpack(source, budget, &mut taken.noting(nested))
+                    });
+                }
+                Role::Container(unpack) => {
+                    end = self.also_container(source, unpack, budget).min(end);
+                }
+                Role::Unsupported | Role::Executable(_) | Role::Leaf => {
+                    let text = format!(
+                        "the file is also {}, which is not unpacked yet",
+                        format.name
+                    );
+                    self.note(Reason::Unsupported, &text);
+                }
+            }
+        }
+        end
     }
 
     /// Unpacks an executable as a container; gives where that begins. What lies before it was
@@ -353,19 +403,23 @@ impl FileScan<'_, '_> {
     ) -> u64 {
         let mut start = 0;
         self.unpacked(source, budget, |nested, budget| {
-            let mut behind = Behind { nested, start: 0 };
+            let mut behind = Behind::new(nested);
             let troubles = unpack(source, budget, &mut behind);
-            start = behind.start;
+            start = behind.start();
             troubles
         });
         start
     }
 
-    /// Archives that lie before `end` inside what is no container.
-    fn embedded(&mut self, source: &dyn Source, end: u64, budget: &mut Budget) {
+    /// Archives that lie before `end` inside what is no container, apart from those in members
+    /// that were taken, which are looked at by themselves.
+    fn embedded(&mut self, source: &dyn Source, (end, taken): (u64, &Taken), budget: &mut Budget) {
         // What begins with an archive's magic was recognised as that archive.
         let (found, troubles) = unpack::embedded(source, 1..end, budget);
         for archive in found {
+            if taken.has(archive.offset) {
+                continue;
+            }
             let name = format!("(at {})", archive.offset);
             let after = archive.offset.saturating_add(archive.size_bytes);
             if self.part(source, name.as_bytes(), archive.offset..after, budget) == Flow::Stop {
@@ -471,33 +525,6 @@ impl Members for Nested<'_, '_, '_> {
 
     fn passwords(&self) -> &[&[u8]] {
         self.scan.passwords
-    }
-}
-
-/// Takes the members of an executable that is a container too, without the executable itself:
-/// only what lies before the first member begins at the file's first byte.
-struct Behind<'b> {
-    nested: &'b mut dyn Members,
-    /// Where the container begins.
-    start: u64,
-}
-
-impl Members for Behind<'_> {
-    fn member(&mut self, member: Member<'_>, budget: &mut Budget) -> Flow {
-        match member.content {
-            Content::Range {
-                offset: 0,
-                size_bytes,
-            } => {
-                self.start = size_bytes;
-                Flow::Continue
-            }
-            _ => self.nested.member(member, budget),
-        }
-    }
-
-    fn passwords(&self) -> &[&[u8]] {
-        self.nested.passwords()
     }
 }
 

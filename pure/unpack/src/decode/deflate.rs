@@ -12,7 +12,7 @@ use crate::output::Output;
 /// What a Deflate64 decoder keeps: its window of 256 KiB, tables and state.
 const INFLATE64_STATE_BYTES: u64 = 320 << 10;
 
-const ENDS_EARLY: &str = "compressed data ends early";
+pub(crate) const ENDS_EARLY: &str = "compressed data ends early";
 const DAMAGED: &str = "compressed data is damaged";
 
 /// Decodes one raw deflate stream.

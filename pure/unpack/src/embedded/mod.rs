@@ -6,7 +6,7 @@
 
 mod headers;
 mod streams;
-mod window;
+pub(crate) mod window;
 mod xz;
 mod zip;
 

@@ -1,9 +1,9 @@
 //! The formats, one file each. The order is the order of recognition: executables first, since
 //! what is appended to them is looked at as their overlay, and whatever else they are by
-//! [`crate::identify_beside_executable`]; then containers that begin with a
+//! [`crate::identify_beside`]; then documents, which leave room for other formats in the same way,
+//! and images of disks, whose first 32 KiB can be anything; then containers that begin with a
 //! magic; then zip, which may hide behind a prefix; then what is only recognised; LZMA alone last,
-//! which has no magic. Images of disks come before other containers, since their first 32 KiB can
-//! be anything.
+//! which has no magic.
 
 mod ar;
 pub(crate) mod bzip2;
@@ -19,6 +19,7 @@ mod lz4;
 mod lzip;
 mod lzma;
 mod mail;
+mod pdf;
 mod pe;
 mod recognised;
 mod rpm;
@@ -39,6 +40,7 @@ use crate::identify::Format;
 pub static REGISTRY: &[&[Format]] = &[
     &pe::FORMATS,
     &elf::FORMATS,
+    &pdf::FORMATS,
     &iso9660::FORMATS,
     &gzip::FORMATS,
     &bzip2::FORMATS,

@@ -17,6 +17,7 @@ mod mutation;
 mod others;
 mod packed;
 mod passwords;
+mod pdf;
 mod samples;
 mod seven_zip;
 mod truncation;

@@ -50,7 +50,6 @@ fn what_is_not_unpacked_is_named() {
         ("clam.exe.szdd", "szdd"),
         ("clam.mail", "mail"),
         ("clam.ole.doc", "ole2"),
-        ("clam.pdf", "pdf"),
         ("clam.ppt", "ole2"),
         ("clam.sis", "sis"),
         ("clam.tnef", "tnef"),
