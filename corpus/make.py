@@ -3,9 +3,9 @@
 
 import sys
 
-from recipes import archives, executables
+from recipes import archives, documents, executables
 
-RECIPES = (archives, executables)
+RECIPES = (archives, documents, executables)
 
 
 if __name__ == "__main__":

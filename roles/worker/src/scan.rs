@@ -15,7 +15,7 @@ use rules::{Pack, RuleId};
 use unpack::identify::UnpackFn;
 use unpack::{
     Content, Facts, Flow, Format, Member, Members, ReadError, Role, Source, SubSource, Trouble,
-    identify, identify_beside_executable,
+    identify, identify_beside_executable, is_zip,
 };
 
 use crate::file_source::FileSource;
@@ -313,7 +313,7 @@ impl FileScan<'_, '_> {
         let behind = behind.and_then(|behind| identify(&behind).ok());
         // A zip behind it ends where the file does: it is the archive that the file also is.
         let also = match behind {
-            Some(format) if format.name == "zip" => None,
+            Some(format) if is_zip(format) => None,
             _ => identify_beside_executable(source).unwrap_or_default(),
         };
         match also.map(|format| (format, format.role)) {

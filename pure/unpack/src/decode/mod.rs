@@ -3,6 +3,7 @@
 
 pub(crate) mod bzip2;
 pub(crate) mod deflate;
+pub(crate) mod ovba;
 pub(crate) mod xz;
 mod xz_block;
 pub(crate) mod zstd;

@@ -3,13 +3,21 @@
 //! [`crate::identify_beside_executable`]; then containers that begin with a
 //! magic; then zip, which may hide behind a prefix; then what is only recognised.
 
+mod activemime;
 pub(crate) mod bzip2;
 mod elf;
 pub(crate) mod gzip;
 pub(crate) mod leaf;
 mod mail;
+mod msxml;
+mod ole2;
+mod onenote;
+pub(crate) mod ooxml;
+pub(crate) mod package;
 mod pe;
+mod powerpoint;
 mod recognised;
+mod rtf;
 pub(crate) mod streams;
 mod tar;
 mod xz;
@@ -26,9 +34,16 @@ pub static REGISTRY: &[&[Format]] = &[
     &bzip2::FORMATS,
     &xz::FORMATS,
     &zstd::FORMATS,
+    &ole2::FORMATS,
+    &activemime::FORMATS,
+    &powerpoint::FORMATS,
     &tar::FORMATS,
+    &ooxml::FORMATS,
     &zip::FORMATS,
+    &msxml::FORMATS,
+    &onenote::FORMATS,
     &mail::FORMATS,
+    &rtf::FORMATS,
     recognised::FORMATS,
     leaf::FORMATS,
 ];

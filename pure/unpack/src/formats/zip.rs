@@ -12,6 +12,7 @@ use proto::{Budget, Reason};
 
 use crate::Source;
 use crate::decode::{bzip2::bunzip2, deflate, xz::unxz, zstd::unzstd};
+use crate::formats::ooxml;
 use crate::formats::streams::{AFTER_END, Decode, skip_zeros};
 use crate::formats::zip::directory::{Directory, Entries, is_plausible, locate};
 use crate::formats::zip::records::{DESCRIPTOR, END, Entry, LOCAL, method_name};
@@ -33,7 +34,7 @@ const MARKER_BYTES: u64 = 4;
 pub(super) static FORMATS: [Format; 1] = [Format {
     name: "zip",
     detect,
-    role: Role::Container(unpack),
+    role: Role::Container(ooxml::unpack),
 }];
 
 fn detect(probe: &Probe<'_>) -> bool {
@@ -50,7 +51,11 @@ fn detect(probe: &Probe<'_>) -> bool {
         || is_plausible(probe.source, probe.tail, probe.size_bytes)
 }
 
-fn unpack(source: &dyn Source, budget: &mut Budget, members: &mut dyn Members) -> Vec<Trouble> {
+pub(super) fn unpack(
+    source: &dyn Source,
+    budget: &mut Budget,
+    members: &mut dyn Members,
+) -> Vec<Trouble> {
     let mut archive = Archive {
         source,
         tally: Tally::new(source.size_bytes()),

@@ -7,6 +7,7 @@
 )]
 
 mod bombs;
+mod documents;
 mod embedded;
 mod executables;
 mod golden;
