@@ -108,4 +108,8 @@ impl Members for Watcher {
         }
         self.flow
     }
+
+    fn passwords(&self) -> &[&[u8]] {
+        &[]
+    }
 }

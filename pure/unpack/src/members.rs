@@ -47,9 +47,7 @@ pub trait Members {
     fn member(&mut self, member: Member<'_>, budget: &mut Budget) -> Flow;
 
     /// Passwords that encrypted members are tried with, in this order.
-    fn passwords(&self) -> &[&[u8]] {
-        &[]
-    }
+    fn passwords(&self) -> &[&[u8]];
 }
 
 /// Something of a container that was not looked at, and why.

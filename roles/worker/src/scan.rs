@@ -15,7 +15,7 @@ use rules::{Pack, RuleId};
 use unpack::identify::UnpackFn;
 use unpack::{
     Content, Facts, Flow, Format, Member, Members, ReadError, Role, Source, SubSource, Trouble,
-    identify, identify_beside,
+    identify, identify_beside, is_zip,
 };
 
 use crate::beside::{Behind, Taken};
@@ -329,8 +329,8 @@ impl FileScan<'_, '_> {
         let behind = behind.and_then(|behind| identify(&behind).ok());
         let mut also = identify_beside(source, format).unwrap_or_default();
         // A zip behind it ends where the file does: it is the archive that the file also is.
-        if behind.is_some_and(|format| format.name == "zip") {
-            also.retain(|format| format.name != "zip");
+        if behind.is_some_and(is_zip) {
+            also.retain(|format| !is_zip(format));
         }
         let mut taken = Taken::default();
         let mut end = self.also(source, (&also, &mut taken), budget);

@@ -242,6 +242,10 @@ impl Members for Collector<'_> {
         self.sources.hold(format!("{}/{name}", self.label), bytes);
         Flow::Continue
     }
+
+    fn passwords(&self) -> &[&[u8]] {
+        &[]
+    }
 }
 
 fn container_limits(room_bytes: u64) -> Limits {

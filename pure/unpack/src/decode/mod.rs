@@ -10,6 +10,7 @@ pub(crate) mod lz4_block;
 pub(crate) mod lzma;
 pub(crate) mod lzw;
 pub(crate) mod lzx;
+pub(crate) mod ovba;
 pub(crate) mod ppmd;
 pub(crate) mod xz;
 mod xz_block;

@@ -5,6 +5,7 @@
 //! magic; then zip, which may hide behind a prefix; then what is only recognised; LZMA alone last,
 //! which has no magic.
 
+mod activemime;
 mod ar;
 pub(crate) mod bzip2;
 mod cab;
@@ -19,10 +20,17 @@ mod lz4;
 mod lzip;
 mod lzma;
 mod mail;
+mod msxml;
+mod ole2;
+mod onenote;
+pub(crate) mod ooxml;
+pub(crate) mod package;
 mod pdf;
 mod pe;
+mod powerpoint;
 mod recognised;
 mod rpm;
+mod rtf;
 mod seven_zip;
 mod squashfs;
 pub(crate) mod streams;
@@ -57,9 +65,16 @@ pub static REGISTRY: &[&[Format]] = &[
     &rpm::FORMATS,
     &squashfs::FORMATS,
     &zisofs::FORMATS,
+    &ole2::FORMATS,
+    &activemime::FORMATS,
+    &powerpoint::FORMATS,
+    &ooxml::FORMATS,
     &zip::FORMATS,
+    &msxml::FORMATS,
+    &onenote::FORMATS,
     &mail::FORMATS,
     &uuencode::FORMATS,
+    &rtf::FORMATS,
     recognised::FORMATS,
     &lzma::FORMATS,
     leaf::FORMATS,

@@ -29,15 +29,6 @@ pub(super) static FORMATS: &[Format] = &[
     unsupported("egg", |probe| probe.head.starts_with(b"EGGA")),
     unsupported("alz", |probe| probe.head.starts_with(b"ALZ\x01")),
     unsupported("sis", is_sis),
-    unsupported("ole2", |probe| {
-        probe.head.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
-    }),
-    unsupported("onenote", |probe| {
-        probe
-            .head
-            .starts_with(b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1\x53\x78\xd0\x29\x96\xd3")
-    }),
-    unsupported("rtf", |probe| probe.head.starts_with(b"{\\rt")),
     unsupported("tnef", |probe| probe.head.starts_with(b"\x78\x9f\x3e\x22")),
     unsupported("binhex", |probe| {
         let head = probe.head.get(..1024).unwrap_or(probe.head);

@@ -16,6 +16,7 @@ use crate::Source;
 use crate::decode::{
     bzip2::bunzip2, deflate, lzma::unlzma_zip, ppmd::unppmd_zip, xz::unxz, zstd::unzstd,
 };
+use crate::formats::ooxml;
 use crate::formats::streams::{AFTER_END, Decode, skip_zeros};
 use crate::formats::zip::directory::{Directory, Entries, is_plausible, locate};
 use crate::formats::zip::encryption::{Encrypted, closed};
@@ -40,7 +41,7 @@ const LZMA_MARKER: u16 = 2;
 pub(super) static FORMATS: [Format; 1] = [Format {
     name: "zip",
     detect: is_zip,
-    role: Role::Container(unpack),
+    role: Role::Container(ooxml::unpack),
 }];
 
 /// Whether an object is a zip, from its first byte or behind something else.
@@ -58,7 +59,11 @@ pub(super) fn is_zip(probe: &Probe<'_>) -> bool {
         || is_plausible(probe.source, probe.tail, probe.size_bytes)
 }
 
-fn unpack(source: &dyn Source, budget: &mut Budget, members: &mut dyn Members) -> Vec<Trouble> {
+pub(super) fn unpack(
+    source: &dyn Source,
+    budget: &mut Budget,
+    members: &mut dyn Members,
+) -> Vec<Trouble> {
     let mut archive = Archive {
         source,
         tally: Tally::new(source.size_bytes()),

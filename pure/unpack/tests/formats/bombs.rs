@@ -200,6 +200,10 @@ fn time_that_is_over_ends_a_file_of_empty_streams() {
         fn member(&mut self, _: unpack::Member<'_>, _: &mut Budget) -> unpack::Flow {
             unpack::Flow::Continue
         }
+
+        fn passwords(&self) -> &[&[u8]] {
+            &[]
+        }
     }
     let format = identify(&bytes).expect("memory can be read");
     let unpack::Role::Container(unpack) = format.role else {

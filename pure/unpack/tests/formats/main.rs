@@ -8,6 +8,7 @@
 
 mod bombs;
 mod cabinets;
+mod documents;
 mod embedded;
 mod executables;
 mod golden;

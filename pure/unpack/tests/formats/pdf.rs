@@ -347,6 +347,10 @@ impl Members for Collected<'_> {
         self.members.push((member.name.to_vec(), bytes.to_vec()));
         Flow::Continue
     }
+
+    fn passwords(&self) -> &[&[u8]] {
+        &[]
+    }
 }
 
 fn remote(bytes: &[u8]) -> Given {

@@ -127,6 +127,10 @@ impl Members for Collector<'_> {
         self.members.push((member.name.to_vec(), bytes));
         if left { Flow::Continue } else { Flow::Stop }
     }
+
+    fn passwords(&self) -> &[&[u8]] {
+        &[]
+    }
 }
 
 /// What was given, as a golden file spells it.
