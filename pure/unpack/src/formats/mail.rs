@@ -23,7 +23,7 @@ use proto::Budget;
 use crate::Source;
 use crate::formats::mail::lines::LineEnds;
 use crate::formats::mail::part::Parts;
-use crate::formats::mail::walk::{Reading, Separators, Walk};
+use crate::formats::mail::walk::{HeaderEnds, Reading, Separators, Walk};
 use crate::formats::mail::whole::Whole;
 use crate::identify::{Format, Role};
 use crate::members::{Members, Stop, Trouble, Troubles};
@@ -168,6 +168,11 @@ fn readings(letter: &Letter<'_>, parts: &mut Parts, desk: &mut Desk<'_>) -> Resu
     }
     if doubts.separators {
         Walk::new(letter, loose, parts).run(desk)?;
+        let reading = Reading {
+            headers: HeaderEnds::AtEmptyLine,
+            ..loose
+        };
+        Walk::new(letter, reading, parts).run(desk)?;
     }
     if lines::has_lone_return(letter.text) {
         let reading = Reading {

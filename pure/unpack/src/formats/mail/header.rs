@@ -32,6 +32,8 @@ pub(crate) struct Header {
     dispositions: Vec<Vec<u8>>,
     /// Whether fields were left out.
     pub(crate) has_too_many: bool,
+    /// Whether a separator stood in it.
+    pub(crate) is_cut: bool,
     /// Where the body begins, to one reader or another; never empty.
     pub(crate) body_starts: Vec<usize>,
 }
@@ -54,7 +56,11 @@ impl Header {
                 at = line.next;
                 break;
             }
-            if is_separator(line) || after_break > LINES_AFTER_BREAK_MAX {
+            if is_separator(line) {
+                header.is_cut = true;
+                break;
+            }
+            if after_break > LINES_AFTER_BREAK_MAX {
                 break;
             }
             after_break = after_break.saturating_add(usize::from(!header.body_starts.is_empty()));
@@ -90,6 +96,13 @@ impl Header {
             let kind = value.trim_ascii_start().get(..prefix.len());
             kind.is_some_and(|kind| kind.eq_ignore_ascii_case(prefix))
         })
+    }
+
+    /// Whether it says that its body is encoded, or several things that it is: then what seems to
+    /// stand before the parts may be the content.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        let is_encoded = |encoding: &Encoding| *encoding != Encoding::Identity;
+        self.types.len() > 1 || self.encodings().iter().any(is_encoded)
     }
 
     /// Whether it says what type its body has.
