@@ -284,18 +284,24 @@ pub(crate) fn uuencoded(
     letters.flush()
 }
 
-/// Whether a line can be one of uuencoded data.
+/// Whether a line can be one of uuencoded data; what stands after its letters does not count.
 pub(crate) fn is_uuencoded(line: &[u8]) -> bool {
-    line.iter().all(|byte| matches!(byte, 32..=96))
+    let count = letters_of(line).saturating_add(1);
+    line.iter().take(count).all(|byte| matches!(byte, 32..=96))
 }
 
 /// Whether a uuencoded line has fewer letters than it says.
 pub(crate) fn is_short(line: &[u8]) -> bool {
+    let letters = letters_of(line);
+    line.len() <= letters && letters > 0
+}
+
+/// How many letters a uuencoded line says it has, itself not counted.
+fn letters_of(line: &[u8]) -> usize {
     let bytes = line
         .first()
         .map_or(0, |first| first.wrapping_sub(b' ') & 63);
-    let letters = usize::from(bytes).saturating_mul(4).div_ceil(3);
-    line.len() <= letters && bytes > 0
+    usize::from(bytes).saturating_mul(4).div_ceil(3)
 }
 
 /// Decodes the lines of a yEnc block.

@@ -156,6 +156,8 @@ fn starts_with(value: &[u8], word: &[u8]) -> bool {
 /// with beside one that says what the body is.
 fn quoted_message(head: &[u8]) -> Option<usize> {
     let mut block: Option<Block> = None;
+    let start = after_blanks(head);
+    let mut starts_as_mail = false;
     let mut at = 0;
     while let Some(line) = Line::at(head, at, LineEnds::Feeds) {
         let said = line.of(head);
@@ -171,6 +173,11 @@ fn quoted_message(head: &[u8]) -> Option<usize> {
         block.lines = block.lines.saturating_add(1);
         block.is_mail |= is_one_of(&name, &IN_MAIL_ONLY);
         block.has_type |= is_one_of(&name, &[b"content-type", b"mime-version"]);
+        // A header that is broken off may go on further down.
+        starts_as_mail |= block.is_mail && block.begin == start;
+        if block.has_type && starts_as_mail {
+            return Some(start);
+        }
         if block.is_mail && block.has_type && block.lines <= LINES_BEFORE_MAX {
             return Some(block.begin);
         }
