@@ -3,9 +3,9 @@
 
 import sys
 
-from recipes import archives, executables
+from recipes import archives, executables, mails
 
-RECIPES = (archives, executables)
+RECIPES = (archives, executables, mails)
 
 
 if __name__ == "__main__":

@@ -100,6 +100,9 @@ impl File<'_> {
             }
             at = block.next;
         }
+        if at == 0 {
+            return Err(Stop::malformed("encoded data is missing"));
+        }
         self.around(AFTER_END, at..self.text.len(), budget, members);
         Ok(())
     }

@@ -11,6 +11,7 @@ mod embedded;
 mod executables;
 mod golden;
 mod identify;
+mod mail;
 mod mutation;
 mod others;
 mod samples;

@@ -8,8 +8,10 @@ use crate::formats::mail::parameters::{boundaries, file_name, uncommented};
 const VALUE_BYTES_MAX: usize = 16 << 10;
 /// Fields of one kind that are kept.
 const VALUES_MAX: usize = 16;
-/// Lines looked at after one that is no field.
-const LINES_AFTER_BREAK_MAX: usize = 256;
+/// Lines looked at after one that is no field, and how far they may reach: they are looked at again
+/// as the body, and as other parts' headers.
+const LINES_AFTER_BREAK_MAX: usize = 64;
+const BYTES_AFTER_BREAK_MAX: usize = 16 << 10;
 
 /// How a body travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,7 +62,9 @@ impl Header {
                 header.is_cut = true;
                 break;
             }
-            if after_break > LINES_AFTER_BREAK_MAX {
+            let first_break = header.body_starts.first().copied().unwrap_or(line.begin);
+            let too_far = line.begin.saturating_sub(first_break) > BYTES_AFTER_BREAK_MAX;
+            if after_break > LINES_AFTER_BREAK_MAX || too_far {
                 break;
             }
             after_break = after_break.saturating_add(usize::from(!header.body_starts.is_empty()));

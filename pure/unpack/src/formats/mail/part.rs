@@ -177,13 +177,19 @@ impl Parts {
         way: Way,
         desk: &mut Desk<'_>,
     ) -> Result<bool, Reason> {
-        self.hold(desk)?;
-        Ok(self.seen.insert((range.start, range.end, way)))
+        let is_new = self.seen.insert((range.start, range.end, way));
+        if is_new {
+            self.hold(desk)?;
+        }
+        Ok(is_new)
     }
 
     fn is_new_content(&mut self, content: &[u8], desk: &mut Desk<'_>) -> Result<bool, Reason> {
-        self.hold(desk)?;
-        Ok(self.digests.insert(Sha256::digest(content).into()))
+        let is_new = self.digests.insert(Sha256::digest(content).into());
+        if is_new {
+            self.hold(desk)?;
+        }
+        Ok(is_new)
     }
 
     fn hold(&mut self, desk: &mut Desk<'_>) -> Result<(), Reason> {

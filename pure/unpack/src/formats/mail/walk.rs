@@ -39,13 +39,22 @@ pub(super) enum HeaderEnds {
     AtEmptyLine,
 }
 
+/// Which of the boundaries that headers give count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Boundaries {
+    All,
+    /// One of those that a header gives.
+    One(usize),
+    /// Those of a header that says multipart.
+    OfMultiparts,
+}
+
 /// A way of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reading {
     pub(super) separators: Separators,
     pub(super) headers: HeaderEnds,
-    /// Which boundary counts where a header gives several; all of them where none is named.
-    pub(super) choice: Option<usize>,
+    pub(super) boundaries: Boundaries,
     pub(super) ends: LineEnds,
 }
 
@@ -54,7 +63,7 @@ impl Reading {
     pub(super) const STANDARD: Self = Self {
         separators: Separators::Exact,
         headers: HeaderEnds::AtBreak,
-        choice: None,
+        boundaries: Boundaries::All,
         ends: LineEnds::Feeds,
     };
 }
@@ -66,6 +75,8 @@ pub(super) struct Doubts {
     pub(super) separators: bool,
     /// The most boundaries that one header gives.
     pub(super) boundaries: usize,
+    /// A boundary beside a type that has no parts.
+    pub(super) types: bool,
 }
 
 /// An open multipart.
@@ -155,6 +166,7 @@ impl<'w, 't> Walk<'w, 't> {
         at: usize,
         desk: &mut Desk<'_>,
     ) -> Result<Option<(Line, Separator)>, Halt> {
+        desk.budget.check_time()?;
         let text = self.letter.text;
         let header = Header::read(text, at, self.reading.ends, |line| {
             self.reading.headers == HeaderEnds::AtBreak && self.ends_header(line)
@@ -203,9 +215,16 @@ impl<'w, 't> Walk<'w, 't> {
             }
             return Ok(None);
         }
-        if let Some(choice) = self.reading.choice {
-            let choice = choice.min(boundaries.len().saturating_sub(1));
-            boundaries = boundaries.get(choice).cloned().into_iter().collect();
+        let is_multipart = header.has_type(b"multipart");
+        self.doubts.types |= !is_multipart;
+        match self.reading.boundaries {
+            Boundaries::All => {}
+            Boundaries::One(choice) => {
+                let choice = choice.min(boundaries.len().saturating_sub(1));
+                boundaries = boundaries.get(choice).cloned().into_iter().collect();
+            }
+            Boundaries::OfMultiparts if is_multipart => {}
+            Boundaries::OfMultiparts => return Ok(None),
         }
         for boundary in &boundaries {
             if !self.known.contains(boundary) {
@@ -391,6 +410,9 @@ impl<'w, 't> Walk<'w, 't> {
                     None => self.open.remove(&boundary),
                 };
             }
+        }
+        if separator.is_last {
+            return;
         }
         self.count = self.count.saturating_add(1);
         if let Some(level) = self.levels.last_mut() {
