@@ -234,3 +234,27 @@ fn a_message_in_a_web_page_leaves_the_page_a_page() {
     assert_eq!(before.len(), 1, "{:?}", given.members);
     assert_eq!(identify(&before[0].to_vec()).expect("memory").name, "html");
 }
+
+#[test]
+fn the_usual_mail_samples_hold_the_program() {
+    for (name, depth) in [
+        ("clam.mail", 1),
+        ("clam.exe.mbox.base64", 2),
+        ("clam.exe.mbox.uu", 2),
+    ] {
+        let path = format!("/usr/share/clamav-testfiles/{name}");
+        let Ok(bytes) = std::fs::read(&path) else {
+            println!("skipped: {path} is not installed");
+            return;
+        };
+        let mut level = vec![bytes];
+        for _ in 0..depth {
+            let members = level.iter().flat_map(|bytes| given(bytes).1.members);
+            level = members.map(|(_, content)| content).collect();
+        }
+        let found = level
+            .iter()
+            .any(|bytes| bytes.len() == 544 && given(bytes).0 == "pe");
+        assert!(found, "{name}: {} members", level.len());
+    }
+}
