@@ -79,6 +79,14 @@ impl Sample {
         lines.filter(|line| line.starts_with("stops-at ")).count()
     }
 
+    /// The size below which nothing in a shorter file shows that it is shorter.
+    #[must_use]
+    pub fn shows_no_cut_below(&self) -> usize {
+        let mut lines = self.golden.lines();
+        let below = lines.find_map(|line| line.strip_prefix("stops-below "));
+        below.map_or(0, |size| size.parse().expect("a size"))
+    }
+
     /// Whether its golden file names nothing that is wrong with it.
     #[must_use]
     pub fn is_flawless(&self) -> bool {

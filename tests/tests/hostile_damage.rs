@@ -132,7 +132,8 @@ fn check_prefixes(sample: &Sample, number: usize, all: &AllSaid) -> usize {
         let has_all = expected.iter().all(|name| said.findings.contains(name));
         // Zeros after the border of two streams are padding, and the same border.
         let is_padding = quiet.last() == Some(&cut.wrapping_sub(1)) && sample.bytes[cut - 1] == 0;
-        if !has_all && said.incomplete.is_empty() {
+        let shows_cut = cut >= sample.shows_no_cut_below();
+        if !has_all && said.incomplete.is_empty() && shows_cut {
             quiet.push(cut);
             borders += usize::from(!is_padding);
         }

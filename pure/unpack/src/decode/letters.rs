@@ -62,7 +62,7 @@ impl<'o> Letters<'o> {
 pub(crate) struct Shape {
     /// Letters of the alphabet.
     pub(crate) letters: usize,
-    /// Other bytes, line ends and blanks apart.
+    /// What is none: other bytes, and blanks between letters of a line, as words have them.
     pub(crate) junk: usize,
     /// Whether letters follow padding.
     pub(crate) padding_inside: bool,
@@ -71,32 +71,41 @@ pub(crate) struct Shape {
 /// Looks at base64 text.
 pub(crate) fn shape(text: &[u8]) -> Shape {
     let mut shape = Shape::default();
-    let mut padding = false;
+    let (mut padding, mut in_line, mut blank) = (false, false, false);
     for byte in text {
-        if digit(*byte).is_some() {
-            shape.letters = shape.letters.saturating_add(1);
-            shape.padding_inside |= padding;
-        } else if *byte == b'=' {
-            padding = true;
-        } else if !byte.is_ascii_whitespace() {
-            shape.junk = shape.junk.saturating_add(1);
+        match byte {
+            b'\r' | b'\n' => (in_line, blank) = (false, false),
+            b'=' => padding = true,
+            b' ' | b'\t' => blank = in_line,
+            _ if digit(*byte).is_some() => {
+                shape.letters = shape.letters.saturating_add(1);
+                shape.padding_inside |= padding;
+                shape.junk = shape.junk.saturating_add(usize::from(blank));
+                (in_line, blank) = (true, false);
+            }
+            _ => shape.junk = shape.junk.saturating_add(1),
         }
     }
     shape
 }
 
-/// Whether a body is base64, whatever its header says: a few lines of nothing else.
+/// Whether a body is base64, whatever its header says: its first lines are nothing else, and they
+/// are too long for words.
 pub(crate) fn looks_like_base64(body: &[u8]) -> bool {
-    let sample = body.get(..4096).unwrap_or(body);
-    let shape = shape(sample);
-    let line = sample.trim_ascii_start();
-    let line = line
-        .split(|byte| line_end(*byte))
-        .next()
-        .unwrap_or_default();
-    let line = line.trim_ascii_end();
-    // A line of words has blanks; a single long word is longer than words are.
-    shape.junk == 0 && shape.letters >= 24 && line.len() >= 20 && !line.contains(&b' ')
+    let sample = body.get(..4096).unwrap_or(body).trim_ascii_start();
+    let first = sample.split(|byte| matches!(byte, b'\r' | b'\n')).next();
+    if first.is_none_or(|line| line.len() < 20) {
+        return false;
+    }
+    let mut letters = 0usize;
+    for line in sample.split(|byte| *byte == b'\n') {
+        let shape = shape(line);
+        if shape.junk > 0 {
+            return letters >= 60;
+        }
+        letters = letters.saturating_add(shape.letters);
+    }
+    letters >= 24
 }
 
 /// Decodes base64.
@@ -233,9 +242,19 @@ pub(crate) fn hex(byte: u8) -> Option<u8> {
         .and_then(|digit| u8::try_from(digit).ok())
 }
 
+/// What a uuencoded line is that has fewer letters than it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ShortLines {
+    /// Blanks at its end were lost on the way; they stand for zeros.
+    Filled,
+    /// Junk.
+    PassedOver,
+}
+
 /// Decodes the lines of a uuencoded block; lines that can't be of one are passed over.
 pub(crate) fn uuencoded(
     lines: &[u8],
+    short: ShortLines,
     output: &mut Output,
     budget: &mut Budget,
 ) -> Result<(), Reason> {
@@ -247,12 +266,11 @@ pub(crate) fn uuencoded(
         let Some((first, data)) = line.split_first() else {
             continue;
         };
-        if !is_uuencoded(line) {
+        if !is_uuencoded(line) || (short == ShortLines::PassedOver && is_short(line)) {
             continue;
         }
         let mut left = usize::from(first.wrapping_sub(b' ') & 63);
         let mut group = Group::default();
-        // Blanks at the end of a line may have been lost on the way: they stand for zeros.
         let missing = std::iter::repeat(b' ');
         let mut data = data.iter().copied().chain(missing);
         while left > 0 {
@@ -266,9 +284,24 @@ pub(crate) fn uuencoded(
     letters.flush()
 }
 
-/// Whether a line can be one of uuencoded data.
+/// Whether a line can be one of uuencoded data; what stands after its letters does not count.
 pub(crate) fn is_uuencoded(line: &[u8]) -> bool {
-    line.iter().all(|byte| matches!(byte, 32..=96))
+    let count = letters_of(line).saturating_add(1);
+    line.iter().take(count).all(|byte| matches!(byte, 32..=96))
+}
+
+/// Whether a uuencoded line has fewer letters than it says.
+pub(crate) fn is_short(line: &[u8]) -> bool {
+    let letters = letters_of(line);
+    line.len() <= letters && letters > 0
+}
+
+/// How many letters a uuencoded line says it has, itself not counted.
+fn letters_of(line: &[u8]) -> usize {
+    let bytes = line
+        .first()
+        .map_or(0, |first| first.wrapping_sub(b' ') & 63);
+    usize::from(bytes).saturating_mul(4).div_ceil(3)
 }
 
 /// Decodes the lines of a yEnc block.
@@ -297,8 +330,4 @@ pub(crate) fn yencoded(
 fn trimmed_line(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
-}
-
-fn line_end(byte: u8) -> bool {
-    matches!(byte, b'\r' | b'\n')
 }

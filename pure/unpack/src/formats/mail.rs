@@ -23,7 +23,7 @@ use proto::Budget;
 use crate::Source;
 use crate::formats::mail::lines::LineEnds;
 use crate::formats::mail::part::Parts;
-use crate::formats::mail::walk::{Reading, Separators, Walk};
+use crate::formats::mail::walk::{Boundaries, HeaderEnds, Reading, Separators, Walk};
 use crate::formats::mail::whole::Whole;
 use crate::identify::{Format, Role};
 use crate::members::{Members, Stop, Trouble, Troubles};
@@ -159,15 +159,27 @@ fn readings(letter: &Letter<'_>, parts: &mut Parts, desk: &mut Desk<'_>) -> Resu
     if doubts.boundaries > 1 {
         for choice in 0..doubts.boundaries {
             let reading = Reading {
-                choice: Some(choice),
+                boundaries: Boundaries::One(choice),
                 ..standard
             };
             let more = Walk::new(letter, reading, parts).run(desk)?;
             doubts.separators |= more.separators;
         }
     }
+    if doubts.types {
+        let reading = Reading {
+            boundaries: Boundaries::OfMultiparts,
+            ..standard
+        };
+        Walk::new(letter, reading, parts).run(desk)?;
+    }
     if doubts.separators {
         Walk::new(letter, loose, parts).run(desk)?;
+        let reading = Reading {
+            headers: HeaderEnds::AtEmptyLine,
+            ..loose
+        };
+        Walk::new(letter, reading, parts).run(desk)?;
     }
     if lines::has_lone_return(letter.text) {
         let reading = Reading {

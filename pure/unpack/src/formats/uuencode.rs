@@ -4,7 +4,9 @@
 use proto::Budget;
 
 use crate::Source;
-use crate::decode::letters::{Base64, base64, is_uuencoded, uuencoded, yencoded};
+use crate::decode::letters::{
+    Base64, ShortLines, base64, is_short, is_uuencoded, uuencoded, yencoded,
+};
 use crate::formats::leaf::is_text;
 use crate::formats::mail::lines::{Line, LineEnds};
 use crate::formats::mail::whole::Whole;
@@ -91,13 +93,15 @@ impl File<'_> {
             if self.around(name, at..block.begin, budget, members) == Flow::Stop {
                 return Ok(());
             }
-            let output = Output::new(self.tally);
-            let (flow, tally) = block.hand_over(output, self.troubles, budget, members)?;
+            let (flow, tally) = block.hand_over(self.tally, self.troubles, budget, members)?;
             self.tally = tally;
             if flow == Flow::Stop {
                 return Ok(());
             }
             at = block.next;
+        }
+        if at == 0 {
+            return Err(Stop::malformed("encoded data is missing"));
         }
         self.around(AFTER_END, at..self.text.len(), budget, members);
         Ok(())
@@ -139,19 +143,14 @@ pub(crate) fn next_block<'t>(
 }
 
 impl Block<'_> {
-    /// Decodes it and hands it over.
+    /// Decodes it and hands it over; twice where its lines can be read in two ways.
     pub(crate) fn hand_over(
         &self,
-        mut output: Output,
+        tally: Tally,
         troubles: &mut Troubles,
         budget: &mut Budget,
         members: &mut dyn Members,
     ) -> Result<(Flow, Tally), Stop> {
-        let decoded = match self.kind {
-            Kind::Uuencode => uuencoded(self.data, &mut output, budget),
-            Kind::Base64 => base64(self.data, Base64::Groups, &mut output, budget),
-            Kind::Yenc => yencoded(self.data, &mut output, budget),
-        };
         let name = if self.name.is_empty() {
             UNNAMED
         } else {
@@ -161,9 +160,31 @@ impl Block<'_> {
             let stop = Stop::malformed(ENDS_EARLY);
             troubles.note_member(name, self.begin as u64, stop);
         }
-        let handed = output.hand_over(name, members, budget);
-        decoded?;
-        Ok(handed)
+        let (mut flow, mut tally) = (Flow::Continue, tally);
+        for short in self.readings() {
+            let mut output = Output::new(tally);
+            let decoded = match self.kind {
+                Kind::Uuencode => uuencoded(self.data, *short, &mut output, budget),
+                Kind::Base64 => base64(self.data, Base64::Groups, &mut output, budget),
+                Kind::Yenc => yencoded(self.data, &mut output, budget),
+            };
+            (flow, tally) = output.hand_over(name, members, budget);
+            decoded?;
+            if flow == Flow::Stop {
+                break;
+            }
+        }
+        Ok((flow, tally))
+    }
+
+    fn readings(&self) -> &'static [ShortLines] {
+        let mut lines = self.data.split(|byte| *byte == b'\n');
+        let has_short = self.kind == Kind::Uuencode
+            && lines.any(|line| is_short(line.strip_suffix(b"\r").unwrap_or(line)));
+        match has_short {
+            true => &[ShortLines::Filled, ShortLines::PassedOver],
+            false => &[ShortLines::Filled],
+        }
     }
 }
 

@@ -41,7 +41,7 @@ fn magics_are_recognised() {
         (b"begin 644 a.txt\n#86)C\n`\nend\n", "uuencode"),
         (
             b"From a@b Mon Jan  1 00:00:00 2024\nSubject: x\n\nbody\n",
-            "mail",
+            "mbox",
         ),
         (
             b"Return-Path: <a@b>\nReceived: from x\n by y\n\nbody\n",

@@ -14,6 +14,7 @@ mod executables;
 mod golden;
 mod identify;
 mod images;
+mod mail;
 mod mutation;
 mod others;
 mod packed;

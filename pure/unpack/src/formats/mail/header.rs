@@ -8,8 +8,10 @@ use crate::formats::mail::parameters::{boundaries, file_name, uncommented};
 const VALUE_BYTES_MAX: usize = 16 << 10;
 /// Fields of one kind that are kept.
 const VALUES_MAX: usize = 16;
-/// Lines looked at after one that is no field.
-const LINES_AFTER_BREAK_MAX: usize = 256;
+/// Lines looked at after one that is no field, and how far they may reach: they are looked at again
+/// as the body, and as other parts' headers.
+const LINES_AFTER_BREAK_MAX: usize = 64;
+const BYTES_AFTER_BREAK_MAX: usize = 16 << 10;
 
 /// How a body travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +34,8 @@ pub(crate) struct Header {
     dispositions: Vec<Vec<u8>>,
     /// Whether fields were left out.
     pub(crate) has_too_many: bool,
+    /// Whether a separator stood in it.
+    pub(crate) is_cut: bool,
     /// Where the body begins, to one reader or another; never empty.
     pub(crate) body_starts: Vec<usize>,
 }
@@ -54,7 +58,13 @@ impl Header {
                 at = line.next;
                 break;
             }
-            if is_separator(line) || after_break > LINES_AFTER_BREAK_MAX {
+            if is_separator(line) {
+                header.is_cut = true;
+                break;
+            }
+            let first_break = header.body_starts.first().copied().unwrap_or(line.begin);
+            let too_far = line.begin.saturating_sub(first_break) > BYTES_AFTER_BREAK_MAX;
+            if after_break > LINES_AFTER_BREAK_MAX || too_far {
                 break;
             }
             after_break = after_break.saturating_add(usize::from(!header.body_starts.is_empty()));
@@ -90,6 +100,13 @@ impl Header {
             let kind = value.trim_ascii_start().get(..prefix.len());
             kind.is_some_and(|kind| kind.eq_ignore_ascii_case(prefix))
         })
+    }
+
+    /// Whether it says that its body is encoded, or several things that it is: then what seems to
+    /// stand before the parts may be the content.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        let is_encoded = |encoding: &Encoding| *encoding != Encoding::Identity;
+        self.types.len() > 1 || self.encodings().iter().any(is_encoded)
     }
 
     /// Whether it says what type its body has.

@@ -103,8 +103,11 @@ impl Parts {
         let text = body.letter.text.get(range.clone()).unwrap_or_default();
         match way {
             Way::Identity => {
-                let nested = body.letter.part(range.clone(), &body.name);
-                look_inside(&nested, body, desk)?;
+                // A body that is all of its message would be read in place for ever.
+                if range.start > 0 {
+                    let nested = body.letter.part(range.clone(), &body.name);
+                    look_inside(&nested, body, desk)?;
+                }
                 body.letter.hand_over(&body.name, range, desk)
             }
             Way::Blocks => blocks(text, desk),
@@ -174,13 +177,19 @@ impl Parts {
         way: Way,
         desk: &mut Desk<'_>,
     ) -> Result<bool, Reason> {
-        self.hold(desk)?;
-        Ok(self.seen.insert((range.start, range.end, way)))
+        let is_new = self.seen.insert((range.start, range.end, way));
+        if is_new {
+            self.hold(desk)?;
+        }
+        Ok(is_new)
     }
 
     fn is_new_content(&mut self, content: &[u8], desk: &mut Desk<'_>) -> Result<bool, Reason> {
-        self.hold(desk)?;
-        Ok(self.digests.insert(Sha256::digest(content).into()))
+        let is_new = self.digests.insert(Sha256::digest(content).into());
+        if is_new {
+            self.hold(desk)?;
+        }
+        Ok(is_new)
     }
 
     fn hold(&mut self, desk: &mut Desk<'_>) -> Result<(), Reason> {
@@ -248,28 +257,34 @@ fn look_inside(nested: &Letter<'_>, body: &Body<'_>, desk: &mut Desk<'_>) -> Res
     if body.is_standard {
         secure::note_by_content(nested, body, desk);
     }
-    let is_parts = body.header.has_type(b"multipart");
-    if (body.is_message && format != "mail") || (is_parts && nested.stored.is_none()) {
+    let is_parts = body.header.has_type(b"multipart") && nested.stored.is_none();
+    if (body.is_message && format != "mail") || is_parts {
         let start = match is_parts {
             true => Start::Parts,
             false => Start::Header,
         };
-        desk.budget.enter()?;
-        let read = super::read_letter(
-            &Letter {
-                start,
-                ..nested.clone()
-            },
-            desk,
-        );
-        desk.budget.leave();
-        read?;
+        let nested = Letter {
+            start,
+            ..nested.clone()
+        };
+        in_place(&nested, desk)?;
     }
     // Text that begins with a block is unpacked by itself.
     match nested.stored.is_none() && format != "uuencode" {
         true => blocks(nested.text, desk),
         false => Ok(()),
     }
+}
+
+fn in_place(nested: &Letter<'_>, desk: &mut Desk<'_>) -> Result<(), Halt> {
+    if let Err(reason) = desk.budget.enter() {
+        let text = "messages are nested deeper than the limit allows".into();
+        desk.note(&nested.path, 0, Stop { reason, text });
+        return Ok(());
+    }
+    let read = super::read_letter(nested, desk);
+    desk.budget.leave();
+    read
 }
 
 /// Whether a line begins with the word that blocks begin with.
@@ -288,9 +303,8 @@ fn blocks(text: &[u8], desk: &mut Desk<'_>) -> Result<(), Halt> {
     }
     let mut at = 0;
     while let Some(block) = next_block(text, at, desk.budget)? {
-        let output = Output::new(desk.tally);
         let (flow, tally) =
-            block.hand_over(output, &mut desk.troubles, desk.budget, desk.members)?;
+            block.hand_over(desk.tally, &mut desk.troubles, desk.budget, desk.members)?;
         desk.tally = tally;
         Halt::on(flow)?;
         at = block.next;

@@ -31,6 +31,16 @@ const FIELDS: [&[u8]; 15] = [
     b"sender",
 ];
 
+/// Fields that few other things have.
+const IN_MAIL_ONLY: [&[u8]; 6] = [
+    b"mime-version",
+    b"from",
+    b"to",
+    b"subject",
+    b"received",
+    b"message-id",
+];
+
 /// Where a message begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Found {
@@ -54,7 +64,7 @@ pub(super) fn is_mailbox(probe: &Probe<'_>) -> bool {
 /// Whether an object is a message.
 pub(super) fn is_message(probe: &Probe<'_>) -> bool {
     let found = find_message(probe.head);
-    found.is_some_and(|found| !found.is_quoted || is_open_text(probe.head))
+    found.is_some_and(|found| !found.is_quoted || is_open_text(probe.head, found.offset))
 }
 
 /// Where a message begins in what was recognised as one.
@@ -66,10 +76,14 @@ pub(super) fn message_start(bytes: &[u8]) -> Found {
     })
 }
 
-/// Text that is no document of another kind.
-fn is_open_text(head: &[u8]) -> bool {
+/// Whether a message stands in text that is no document of another kind.
+fn is_open_text(head: &[u8], offset: usize) -> bool {
     let start = head.get(..1024).unwrap_or(head);
-    is_text(head) && !head.starts_with(b"{\\rt") && memchr::memmem::find(start, b"%PDF-").is_none()
+    let before = head.get(..offset.saturating_add(80)).unwrap_or(head);
+    let before: Vec<u8> = before.iter().copied().filter(|byte| *byte != 0).collect();
+    is_text(&before)
+        && !head.starts_with(b"{\\rt")
+        && memchr::memmem::find(start, b"%PDF-").is_none()
 }
 
 fn find_message(head: &[u8]) -> Option<Found> {
@@ -138,10 +152,12 @@ fn starts_with(value: &[u8], word: &[u8]) -> bool {
     start.is_some_and(|start| start.eq_ignore_ascii_case(word))
 }
 
-/// A header in the midst of text, known by a field that mail begins with beside one that says
-/// what the body is.
+/// A header in the midst of text, known by a field that only mail has, or by one that mail begins
+/// with beside one that says what the body is.
 fn quoted_message(head: &[u8]) -> Option<usize> {
     let mut block: Option<Block> = None;
+    let start = after_blanks(head);
+    let mut starts_as_mail = false;
     let mut at = 0;
     while let Some(line) = Line::at(head, at, LineEnds::Feeds) {
         let said = line.of(head);
@@ -155,8 +171,13 @@ fn quoted_message(head: &[u8]) -> Option<usize> {
         };
         let block = block.get_or_insert(Block::at(line.begin));
         block.lines = block.lines.saturating_add(1);
-        block.is_mail |= is_one_of(&name, &[b"mime-version", b"from", b"received"]);
-        block.has_type |= is_one_of(&name, &[b"content-type"]);
+        block.is_mail |= is_one_of(&name, &IN_MAIL_ONLY);
+        block.has_type |= is_one_of(&name, &[b"content-type", b"mime-version"]);
+        // A header that is broken off may go on further down.
+        starts_as_mail |= block.is_mail && block.begin == start;
+        if block.has_type && starts_as_mail {
+            return Some(start);
+        }
         if block.is_mail && block.has_type && block.lines <= LINES_BEFORE_MAX {
             return Some(block.begin);
         }

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use proto::Reason;
 
-use crate::formats::mail::header::Header;
+use crate::formats::mail::header::{Header, field};
 use crate::formats::mail::lines::{Line, LineEnds, before_line_end};
 use crate::formats::mail::part::{Body, Parts};
 use crate::formats::mail::{Desk, Halt, Letter, Start};
@@ -26,16 +26,35 @@ pub(super) enum Separators {
     /// Those that equal a boundary of a multipart that is open.
     Exact,
     /// Those that begin with any boundary so far, or that look like a separator and have a part's
-    /// header after them.
+    /// header after them; and a part's header alone.
     Loose,
+}
+
+/// What ends a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeaderEnds {
+    /// A line that is no field, or a separator.
+    AtBreak,
+    /// An empty line only.
+    AtEmptyLine,
+}
+
+/// Which of the boundaries that headers give count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Boundaries {
+    All,
+    /// One of those that a header gives.
+    One(usize),
+    /// Those of a header that says multipart.
+    OfMultiparts,
 }
 
 /// A way of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reading {
     pub(super) separators: Separators,
-    /// Which boundary counts where a header gives several; all of them where none is named.
-    pub(super) choice: Option<usize>,
+    pub(super) headers: HeaderEnds,
+    pub(super) boundaries: Boundaries,
     pub(super) ends: LineEnds,
 }
 
@@ -43,7 +62,8 @@ impl Reading {
     /// As the standard says.
     pub(super) const STANDARD: Self = Self {
         separators: Separators::Exact,
-        choice: None,
+        headers: HeaderEnds::AtBreak,
+        boundaries: Boundaries::All,
         ends: LineEnds::Feeds,
     };
 }
@@ -55,6 +75,8 @@ pub(super) struct Doubts {
     pub(super) separators: bool,
     /// The most boundaries that one header gives.
     pub(super) boundaries: usize,
+    /// A boundary beside a type that has no parts.
+    pub(super) types: bool,
 }
 
 /// An open multipart.
@@ -144,11 +166,16 @@ impl<'w, 't> Walk<'w, 't> {
         at: usize,
         desk: &mut Desk<'_>,
     ) -> Result<Option<(Line, Separator)>, Halt> {
+        desk.budget.check_time()?;
         let text = self.letter.text;
         let header = Header::read(text, at, self.reading.ends, |line| {
-            self.separator(line).is_some()
+            self.reading.headers == HeaderEnds::AtBreak && self.ends_header(line)
         });
-        let start = header.body_start();
+        self.doubts.separators |= header.is_cut;
+        let start = match self.reading.headers {
+            HeaderEnds::AtBreak => header.body_start(),
+            HeaderEnds::AtEmptyLine => header.body_starts.last().copied().unwrap_or(at),
+        };
         let is_message = header.is_message() || (!header.is_typed() && self.in_digest());
         let name = header.file_name().unwrap_or_else(|| self.part_name());
         let opened = self.opens(&header, desk)?;
@@ -161,7 +188,7 @@ impl<'w, 't> Walk<'w, 't> {
             (Some((_, separator)), Some(level)) => separator.level >= level,
             _ => false,
         };
-        if has_parts {
+        if has_parts && !header.is_ambiguous() {
             self.around(b"(preamble)", start, end, desk)?;
             return Ok(found);
         }
@@ -188,9 +215,16 @@ impl<'w, 't> Walk<'w, 't> {
             }
             return Ok(None);
         }
-        if let Some(choice) = self.reading.choice {
-            let choice = choice.min(boundaries.len().saturating_sub(1));
-            boundaries = boundaries.get(choice).cloned().into_iter().collect();
+        let is_multipart = header.has_type(b"multipart");
+        self.doubts.types |= !is_multipart;
+        match self.reading.boundaries {
+            Boundaries::All => {}
+            Boundaries::One(choice) => {
+                let choice = choice.min(boundaries.len().saturating_sub(1));
+                boundaries = boundaries.get(choice).cloned().into_iter().collect();
+            }
+            Boundaries::OfMultiparts if is_multipart => {}
+            Boundaries::OfMultiparts => return Ok(None),
         }
         for boundary in &boundaries {
             if !self.known.contains(boundary) {
@@ -242,7 +276,15 @@ impl<'w, 't> Walk<'w, 't> {
                 desk.budget.check_time()?;
             }
             at = line.next;
-            if !line.of(text).starts_with(b"--") {
+            let said = line.of(text);
+            if said.starts_with(b"c") || said.starts_with(b"C") {
+                if let Some(found) = self.header_alone(line, guess) {
+                    let end = before_line_end(text, start, line.begin);
+                    return Ok((end, Some(found)));
+                }
+                continue;
+            }
+            if !said.starts_with(b"--") {
                 continue;
             }
             let found = self.separator(line).or_else(|| self.looser(line, guess));
@@ -252,6 +294,16 @@ impl<'w, 't> Walk<'w, 't> {
             }
         }
         Ok((text.len(), None))
+    }
+
+    /// Whether a line in a header is a separator.
+    fn ends_header(&self, line: Line) -> bool {
+        let is_known = match self.reading.separators {
+            Separators::Exact => false,
+            Separators::Loose => named(line.of(self.letter.text))
+                .is_some_and(|named| self.known_prefix(named).is_some()),
+        };
+        is_known || self.separator(line).is_some()
     }
 
     /// A separator as the standard has it.
@@ -293,6 +345,27 @@ impl<'w, 't> Walk<'w, 't> {
         }
     }
 
+    /// A part's header that no separator announces.
+    fn header_alone(&mut self, line: Line, guess: Guess) -> Option<(Line, Separator)> {
+        let is_header = guess == Guess::Allowed
+            && self.is_field_of_part(line.begin)
+            && field(line.of(self.letter.text)).is_some();
+        if !is_header {
+            return None;
+        }
+        self.doubts.separators = true;
+        let nothing = Line {
+            end: line.begin,
+            next: line.begin,
+            ..line
+        };
+        let separator = Separator {
+            level: 0,
+            is_last: false,
+        };
+        (self.reading.separators == Separators::Loose).then_some((nothing, separator))
+    }
+
     /// The length of a boundary that this begins with.
     fn known_prefix(&self, named: &[u8]) -> Option<usize> {
         let mut shorter = named;
@@ -312,10 +385,13 @@ impl<'w, 't> Walk<'w, 't> {
     }
 
     fn has_header_after(&self, line: Line) -> bool {
+        self.is_field_of_part(line.next)
+    }
+
+    fn is_field_of_part(&self, at: usize) -> bool {
         const FIELD: &[u8] = b"content-";
-        let end = line.next.saturating_add(FIELD.len());
-        let next = self.letter.text.get(line.next..end);
-        next.is_some_and(|next| next.eq_ignore_ascii_case(FIELD))
+        let begin = self.letter.text.get(at..at.saturating_add(FIELD.len()));
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(FIELD))
     }
 
     /// Goes past a separator: what is deeper is closed by it.
@@ -334,6 +410,9 @@ impl<'w, 't> Walk<'w, 't> {
                     None => self.open.remove(&boundary),
                 };
             }
+        }
+        if separator.is_last {
+            return;
         }
         self.count = self.count.saturating_add(1);
         if let Some(level) = self.levels.last_mut() {
