@@ -1,7 +1,5 @@
 //! Archives that are opened with passwords from signature files, as the peer opens them, and more.
 
-use std::fs;
-
 use acceptance::cli::{Scene, candor, run};
 use acceptance::corpus::samples;
 use acceptance::peer;
@@ -17,14 +15,12 @@ const AES: [&str; 3] = ["zip/aes-128", "zip/aes-192", "zip/aes-256"];
 /// A database and encrypted archives beside one that is not.
 fn scene(passwords: &str, archives: &[&str]) -> Scene {
     let scene = Scene::default();
-    fs::create_dir(scene.at("db")).unwrap();
-    fs::create_dir(scene.at("files")).unwrap();
     scene.write("db/a.ndb", OPENED.as_bytes());
     scene.write("db/a.pwdb", passwords.as_bytes());
     for sample in samples() {
         if archives.contains(&sample.name.as_str()) {
             let name = sample.name.replace('/', "-");
-            scene.write(&format!("files/{name}"), &sample.bytes);
+            scene.write(format!("files/{name}"), &sample.bytes);
         }
     }
     scene

@@ -22,18 +22,33 @@ pub(crate) fn inflate(
     budget: &mut Budget,
 ) -> Result<(), Stop> {
     // What this stream may look back into begins where it begins.
-    inflate_after(output.bytes().len(), input, (output, budget))
+    let base = output.bytes().len();
+    let before = Before {
+        base,
+        input_bytes: 0,
+    };
+    inflate_after(before, input, (output, budget))
 }
 
-/// Decodes one raw deflate stream that may look back to `base` in the output.
+/// What came before a stream that does not begin from nothing.
+#[derive(Clone, Copy)]
+pub(crate) struct Before {
+    /// How far back in the output it may look.
+    pub(crate) base: usize,
+    /// What the output so far was made from.
+    pub(crate) input_bytes: u64,
+}
+
+/// Decodes one raw deflate stream that may look back.
 pub(crate) fn inflate_after(
-    base: usize,
+    before: Before,
     input: &mut Input<'_>,
     (output, budget): (&mut Output, &mut Budget),
 ) -> Result<(), Stop> {
     let mut state = Box::<DecompressorOxide>::default();
+    let base = before.base;
     loop {
-        let consumed = input.consumed();
+        let consumed = before.input_bytes.saturating_add(input.consumed());
         let (bytes, filled) = output.history_and_room(budget, consumed)?;
         let chunk = input.peek()?;
         let mut flags = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF

@@ -101,11 +101,15 @@ impl Archive<'_> {
         }
         let offset = u64_le(fields, 0).unwrap_or(0).saturating_add(START_BYTES);
         let size_bytes = u64_le(fields, 8).unwrap_or(0);
-        if size_bytes == 0 {
-            return Ok(None);
-        }
         self.covered.add(0, START_BYTES, budget)?;
         self.covered.add(offset, size_bytes, budget)?;
+        if size_bytes == 0 {
+            if self.source.size_bytes() > START_BYTES {
+                let stop = Stop::malformed("archive holds data and lists no members");
+                self.troubles.note(START_BYTES, stop);
+            }
+            return Ok(None);
+        }
         let mut input = Input::new(self.source, offset, size_bytes);
         if input.left() < size_bytes || offset > self.source.size_bytes() {
             return Err(Stop::malformed("archive ends early"));

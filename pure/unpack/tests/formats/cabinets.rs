@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use proto::{Budget, Limits, Reason};
 
+use crate::mutation::Random;
 use crate::packed::{assert_reason, unpacked};
 use crate::samples::limits;
 
@@ -26,6 +27,24 @@ fn a_bomb_ends_by_ratio() {
     assert_reason(&given.troubles, Reason::LimitRatio);
     let out = given.members[0].1.len() as u64;
     assert!((Budget::RATIO_FREE_BYTES..40 << 20).contains(&out), "{out}");
+}
+
+#[test]
+fn a_large_folder_of_many_blocks_is_in_proportion() {
+    let mut random = Random(0x1357_9bdf_0246_8ace);
+    let noise: Vec<u8> = (0..32 << 10)
+        .map(|_| u8::try_from(random.below(256)).expect("a byte"))
+        .collect();
+    let packed = [
+        &b"CK"[..],
+        &miniz_oxide::deflate::compress_to_vec(&noise, 6),
+    ]
+    .concat();
+    let data = block(&packed, 32 << 10).repeat(600);
+    let size = 600 * (32 << 10);
+    let given = unpacked(&cabinet(&[(1, 600, 0)], &[(0, 0, size)], &data), limits());
+    assert_eq!(given.troubles, []);
+    assert_eq!(given.members[0].1.len(), 600 * (32 << 10));
 }
 
 #[test]

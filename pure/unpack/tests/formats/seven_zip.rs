@@ -110,6 +110,15 @@ fn many_folders_that_are_dear_to_set_up_end_by_work() {
 }
 
 #[test]
+fn data_behind_an_archive_without_members_is_not_lost() {
+    let given = unpacked(&archive(b"hidden", &[]), limits());
+    assert_reason(&given.troubles, Reason::Malformed);
+    assert_eq!(given.members, [(b"(gap)".to_vec(), b"hidden".to_vec())]);
+    let given = unpacked(&archive(&[], &[]), limits());
+    assert_eq!((given.troubles.len(), given.members.len()), (0, 0));
+}
+
+#[test]
 fn members_without_names_are_handed_over() {
     let packed = b"abcde";
     let header = one_folder(b"\x01\0", 5, 5);

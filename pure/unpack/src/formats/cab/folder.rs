@@ -4,7 +4,7 @@
 use proto::Budget;
 
 use crate::Source;
-use crate::decode::deflate::inflate_after;
+use crate::decode::deflate::{Before, inflate_after};
 use crate::decode::lzx::{FRAME_BYTES, Lzx};
 use crate::fields::{u16_le, u32_le};
 use crate::formats::cab::header::{Folder, take};
@@ -102,7 +102,7 @@ impl Blocks<'_> {
                     output.push(frame, budget, consumed)?;
                 }
                 None if self.is_stored() => output.push(&block.bytes, budget, consumed)?,
-                None => mszip(&block, (output, budget))?,
+                None => mszip(&block, consumed, (output, budget))?,
             }
         }
         Ok(())
@@ -130,14 +130,21 @@ impl Block {
 }
 
 /// One block of MSZIP: a deflate stream that may look back into the blocks before it.
-fn mszip(block: &Block, (output, budget): (&mut Output, &mut Budget)) -> Result<(), Stop> {
+fn mszip(
+    block: &Block,
+    input_bytes: u64,
+    (output, budget): (&mut Output, &mut Budget),
+) -> Result<(), Stop> {
     let packed = block.bytes.strip_prefix(b"CK");
     let packed = packed.ok_or(Stop::malformed("block is no mszip block"))?;
     let begin = output.bytes().len();
     let end = begin.saturating_add(block.size);
-    let base = begin.saturating_sub(FRAME_BYTES);
+    let before = Before {
+        base: begin.saturating_sub(FRAME_BYTES),
+        input_bytes,
+    };
     let mut input = Input::whole(&packed);
-    let decoded = inflate_after(base, &mut input, (output, budget));
+    let decoded = inflate_after(before, &mut input, (output, budget));
     output.cut(end);
     decoded?;
     match output.bytes().len() == end {
