@@ -3,9 +3,9 @@
 
 import sys
 
-from recipes import archives, executables
+from recipes import archives, executables, images, packed
 
-RECIPES = (archives, executables)
+RECIPES = (archives, executables, images, packed)
 
 
 if __name__ == "__main__":

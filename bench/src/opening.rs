@@ -16,6 +16,30 @@ const RUNS: usize = 9;
 /// Files scanned before memory is read a second time.
 const FILES: usize = 500;
 
+/// What being ready costs.
+pub(crate) struct Ready {
+    /// Until the first worker says that its jail stands and its pack is open.
+    pub(crate) ready_ms: f64,
+    /// Private memory of a worker then.
+    pub(crate) private_mb: f64,
+}
+
+/// Opens a pack again and again.
+pub(crate) fn measure(pack: &Path) -> Result<Ready, String> {
+    let (mut ready_ms, mut private_kb) = (Vec::new(), 0);
+    for _ in 0..RUNS {
+        let started = Instant::now();
+        let pool = start(pack)?;
+        ready_ms.push(started.elapsed().as_secs_f64() * 1e3);
+        private_kb = worker_rss_anon_kb()?;
+        drop(pool);
+    }
+    Ok(Ready {
+        ready_ms: timing::median(ready_ms),
+        private_mb: bytes_as_mb(private_kb * 1024),
+    })
+}
+
 /// Opens a pack again and again; then the peer loads its database, if it is there.
 pub(crate) fn run(pack: &Path, peer: Option<&Path>) -> Result<(), String> {
     let size = fs::metadata(pack)

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How often a running command's memory is looked at.
+const POLL: Duration = Duration::from_millis(10);
 
 /// What a run cost.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +28,36 @@ pub(crate) fn run(command: &mut Command) -> Result<Cost, String> {
         wall_s: started.elapsed().as_secs_f64(),
         cpu_s: children_cpu_s() - before,
     })
+}
+
+/// Runs a command to its end; gives its peak of resident memory too, as last seen before it ended.
+pub(crate) fn run_watched(command: &mut Command) -> Result<(Cost, u64), String> {
+    let before = children_cpu_s();
+    let started = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| format!("{:?} can't be started: {error}", command.get_program()))?;
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak_kb = 0;
+    while child
+        .try_wait()
+        .map_err(|error| error.to_string())?
+        .is_none()
+    {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let seen = peak.and_then(|peak| peak.split_whitespace().next()?.parse().ok());
+        peak_kb = peak_kb.max(seen.unwrap_or(0));
+        std::thread::sleep(POLL);
+    }
+    let cost = Cost {
+        wall_s: started.elapsed().as_secs_f64(),
+        cpu_s: children_cpu_s() - before,
+    };
+    Ok((cost, peak_kb))
 }
 
 /// The costs of several runs of each of two commands, in turn.

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import re
 import subprocess
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -41,12 +42,16 @@ def trouble(reason, name, text):
     return "trouble %s %s %s" % (reason, spell(name) if name else "-", text)
 
 
-def sample(path, data, *lines):
+def sample(path, data, *lines, zeros=2048):
     path = os.path.join(HERE, path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    armoured = base64.b64encode(data).decode()
     with open(path + ".b64", "w") as out:
-        for at in range(0, len(armoured), 100):
-            out.write(armoured[at : at + 100] + "\n")
+        for part in re.split(rb"(\0{%d,})" % zeros, data):
+            if part and not part.strip(b"\0"):
+                out.write("zeros %d\n" % len(part))
+                continue
+            armoured = base64.b64encode(part).decode()
+            for at in range(0, len(armoured), 100):
+                out.write(armoured[at : at + 100] + "\n")
     with open(path + ".golden", "w") as out:
         out.write("".join(line + "\n" for line in lines))

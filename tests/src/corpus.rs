@@ -119,24 +119,32 @@ pub fn damaged(original: &[u8], donor: &[u8], numbers: &mut Numbers) -> Vec<u8> 
     bytes
 }
 
-/// Undoes base64, line breaks and padding ignored.
+/// Undoes the armour: base64 with its line breaks and padding, and `zeros COUNT` for a long run.
 fn base64(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let (mut bits, mut count) = (0u32, 0u32);
-    for byte in text {
-        let digit = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => continue,
-        };
-        bits = (bits << 6 | u32::from(digit)) & 0xfff;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push((bits >> count).to_le_bytes()[0]);
+    for line in text.split(|byte| *byte == b'\n') {
+        if let Some(zeros) = line.strip_prefix(b"zeros ") {
+            let zeros = str::from_utf8(zeros).expect("text").parse::<usize>();
+            out.resize(out.len() + zeros.expect("a number"), 0);
+            (bits, count) = (0, 0);
+            continue;
+        }
+        for byte in line {
+            let digit = match byte {
+                b'A'..=b'Z' => byte - b'A',
+                b'a'..=b'z' => byte - b'a' + 26,
+                b'0'..=b'9' => byte - b'0' + 52,
+                b'+' => 62,
+                b'/' => 63,
+                _ => continue,
+            };
+            bits = (bits << 6 | u32::from(digit)) & 0xfff;
+            count += 6;
+            if count >= 8 {
+                count -= 8;
+                out.push((bits >> count).to_le_bytes()[0]);
+            }
         }
     }
     out

@@ -6,6 +6,7 @@ use crate::pack::{
     Arena, Group, HashRole, HashRows, RULE_TEXT_IS_SUFFIX, RuleId, SearchRows, SectionId,
     write_hashes, write_image, write_search,
 };
+use crate::passwords::Passwords;
 use crate::report::{self, SourceRow, Tally};
 use crate::{Digest, DigestKind, IgnoreList, Kind, Offset, SourceKind};
 
@@ -62,6 +63,7 @@ pub struct Compiler {
     search: [SearchRows; 3],
     dropped: Vec<u8>,
     dropped_count: u64,
+    passwords: Passwords,
 }
 
 /// The three tables of one role and side.
@@ -125,6 +127,10 @@ impl Compiler {
                 self.add_rules(kind, label, text, &mut tally)?;
                 kind.as_str().to_string()
             }
+            SourceKind::Passwords => {
+                self.add_passwords(label, text, &mut tally)?;
+                "passwords of archives".to_string()
+            }
             SourceKind::Pending(what) => {
                 let rules = signature_lines(label, text);
                 tally.lines = rules;
@@ -178,6 +184,7 @@ impl Compiler {
             (SectionId::Programs, vec![self.programs.into_bytes()]),
             (SectionId::Search, vec![write_search(&groups)]),
             (SectionId::Dropped, vec![self.dropped]),
+            (SectionId::Passwords, vec![self.passwords.into_bytes()]),
         ];
         write_image(sections, out)
     }
@@ -220,17 +227,48 @@ impl Compiler {
             } else {
                 self.add_hash(place, line)?
             };
-            match added {
-                Added::Rule => tally.compiled = tally.compiled.saturating_add(1),
-                Added::Ignored => tally.ignored = tally.ignored.saturating_add(1),
-                Added::Not(LineTrouble::Pending(why)) => report::count(&mut tally.pending, why),
-                Added::Not(LineTrouble::OtherEngine) => {
-                    report::count(&mut tally.left_out, "for other engine versions");
-                }
-                Added::Not(LineTrouble::Dropped(why)) => {
-                    self.drop_line(source, number, why, tally)?;
-                }
+            self.count_line(added, (source, number), tally)?;
+        }
+        Ok(())
+    }
+
+    fn add_passwords(
+        &mut self,
+        label: &str,
+        text: &[u8],
+        tally: &mut Tally,
+    ) -> Result<(), CompileError> {
+        let source = self.add_label(label)?;
+        for (number, line) in (1u32..).zip(text.split(|byte| *byte == b'\n')) {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.is_empty() || line.starts_with(b"#") {
+                continue;
             }
+            tally.lines = tally.lines.saturating_add(1);
+            let added = match self.passwords.add(line, &self.ignores) {
+                Ok(true) => Added::Rule,
+                Ok(false) => Added::Ignored,
+                Err(trouble) => Added::Not(trouble),
+            };
+            self.count_line(added, (source, number), tally)?;
+        }
+        Ok(())
+    }
+
+    fn count_line(
+        &mut self,
+        added: Added,
+        (source, line): (u16, u32),
+        tally: &mut Tally,
+    ) -> Result<(), CompileError> {
+        match added {
+            Added::Rule => tally.compiled = tally.compiled.saturating_add(1),
+            Added::Ignored => tally.ignored = tally.ignored.saturating_add(1),
+            Added::Not(LineTrouble::Pending(why)) => report::count(&mut tally.pending, why),
+            Added::Not(LineTrouble::OtherEngine) => {
+                report::count(&mut tally.left_out, "for other engine versions");
+            }
+            Added::Not(LineTrouble::Dropped(why)) => self.drop_line(source, line, why, tally)?,
         }
         Ok(())
     }

@@ -99,6 +99,8 @@ pub enum SourceKind {
     Rules(Kind),
     /// Its lines name signatures to leave out.
     Ignore,
+    /// Its lines are passwords that archives are opened with.
+    Passwords,
     /// A CVD, CLD or CUD container.
     Container,
     /// Not compiled yet; what its lines are.
@@ -139,7 +141,7 @@ impl SourceKind {
             "pdb" | "wdb" | "gdb" => Self::Pending("phishing signatures"),
             "ftm" => Self::Pending("file type magic"),
             "crb" | "cat" => Self::Pending("Authenticode certificates"),
-            "pwdb" => Self::Pending("archive passwords"),
+            "pwdb" => Self::Passwords,
             "cfg" => Self::Pending("engine settings"),
             "yar" | "yara" => Self::Pending("YARA rules"),
             "sdb" | "zmd" | "rmd" | "db" | "ioc" => Self::Pending("signatures of an old kind"),

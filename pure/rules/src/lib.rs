@@ -23,6 +23,7 @@ mod ignore;
 mod kind;
 mod offset;
 pub mod pack;
+mod passwords;
 mod report;
 
 pub use compile::{CompileError, Compiler};

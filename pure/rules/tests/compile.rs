@@ -137,3 +137,20 @@ fn every_truncation_and_every_flipped_byte_is_survived() {
         describe_rule(&pack, "Any", &mut |_| {});
     }
 }
+
+#[test]
+fn passwords_come_in_the_order_of_their_lines() {
+    let lines = b"one;Engine:81-255,Container:CL_TYPE_ZIP;0;infected\n\
+        Ignored;Engine:81-255;0;never\n\
+        two;Engine:81-255;1;c3bc\n\
+        bad;Engine:81-255;1;c\n\
+        rar;Engine:81-255,Container:CL_TYPE_RAR;0;x\n";
+    let bytes = pack_of(&[("a.pwdb", lines)]);
+    let pack = Pack::open(&bytes).unwrap();
+    let passwords: Vec<&[u8]> = pack.passwords().collect();
+    assert_eq!(passwords, [&b"infected"[..], b"\xc3\xbc"]);
+    let row = &describe_sources(&pack)[0];
+    assert_eq!((row.lines, row.compiled, row.ignored), (5, 2, 1));
+    assert_eq!((row.pending.len(), row.dropped.len()), (1, 1));
+    assert_eq!(pack.signatures(), 0);
+}

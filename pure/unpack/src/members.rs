@@ -45,6 +45,11 @@ pub enum Flow {
 pub trait Members {
     /// Takes one member.
     fn member(&mut self, member: Member<'_>, budget: &mut Budget) -> Flow;
+
+    /// Passwords that encrypted members are tried with, in this order.
+    fn passwords(&self) -> &[&[u8]] {
+        &[]
+    }
 }
 
 /// Something of a container that was not looked at, and why.

@@ -57,6 +57,16 @@ impl Output {
         self.bytes.get(..self.filled).unwrap_or_default()
     }
 
+    /// The same, for filters that work in place.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(..self.filled).unwrap_or_default()
+    }
+
+    /// Forgets what was decoded past a size.
+    pub(crate) fn cut(&mut self, size: usize) {
+        self.filled = self.filled.min(size);
+    }
+
     /// Room for the next bytes, never empty; `bytes_in` is what the decoder took so far.
     pub(crate) fn room(&mut self, budget: &mut Budget, bytes_in: u64) -> Result<&mut [u8], Reason> {
         let filled = self.filled;
@@ -101,7 +111,8 @@ impl Output {
         bytes_in: u64,
     ) -> Result<(), Reason> {
         while !bytes.is_empty() {
-            let room = self.room(budget, bytes_in)?;
+            self.some_room(budget, bytes_in)?;
+            let room = self.bytes.get_mut(self.filled..).unwrap_or_default();
             let count = room.len().min(bytes.len());
             let (now, later) = bytes.split_at_checked(count).unwrap_or((bytes, &[]));
             if let Some(room) = room.get_mut(..count) {
@@ -109,6 +120,35 @@ impl Output {
             }
             self.commit(count);
             bytes = later;
+        }
+        Ok(())
+    }
+
+    /// Appends a copy of what was decoded `distance` bytes ago, itself included where it reaches
+    /// that far. The distance is at least one and within what was decoded.
+    pub(crate) fn repeat(
+        &mut self,
+        distance: usize,
+        mut count: usize,
+        budget: &mut Budget,
+        bytes_in: u64,
+    ) -> Result<(), Reason> {
+        while count > 0 {
+            self.some_room(budget, bytes_in)?;
+            let at = self.filled;
+            let from = at.saturating_sub(distance);
+            let most = count.min(self.bytes.len().saturating_sub(at));
+            let mut done = 0usize;
+            // What was copied is a part of the pattern, which so grows with each step.
+            while done < most {
+                let pattern = distance.max(1).saturating_add(done);
+                let now = most.saturating_sub(done).min(pattern);
+                let to = at.saturating_add(done);
+                self.bytes.copy_within(from..from.saturating_add(now), to);
+                done = done.saturating_add(now);
+            }
+            self.commit(most);
+            count = count.saturating_sub(most);
         }
         Ok(())
     }
@@ -132,6 +172,14 @@ impl Output {
     pub(crate) fn discard(self, budget: &mut Budget) -> Tally {
         budget.release_memory(self.held);
         self.tally
+    }
+
+    /// Room that was granted is used without asking again: each grant is small.
+    fn some_room(&mut self, budget: &mut Budget, bytes_in: u64) -> Result<(), Reason> {
+        match self.bytes.len() > self.filled {
+            true => Ok(()),
+            false => self.history_and_room(budget, bytes_in).map(|_| ()),
+        }
     }
 
     fn grow(&mut self, wanted: usize, budget: &mut Budget) -> Result<(), Reason> {

@@ -34,6 +34,7 @@ const RULE_NAME_BYTES_MAX: usize = 8 * 1024;
 pub struct ScanBuffers<'p> {
     pack: &'p Pack<'p>,
     scanner: Scanner<'p>,
+    passwords: Vec<&'p [u8]>,
     whole: Vec<u8>,
 }
 
@@ -44,6 +45,7 @@ impl<'p> ScanBuffers<'p> {
         Self {
             pack,
             scanner: Scanner::new(pack),
+            passwords: pack.passwords().collect(),
             whole: Vec::new(),
         }
     }
@@ -102,6 +104,7 @@ fn scan_opened(buffers: &mut ScanBuffers<'_>, wanted: FileToScan<'_>, stat: &Fil
     let mut scan = FileScan {
         pack: buffers.pack,
         scanner: &mut buffers.scanner,
+        passwords: &buffers.passwords,
         options: Options {
             pua: wanted.options.pua,
             sha256: wanted.options.sha256,
@@ -145,6 +148,8 @@ fn clock_ms() -> u64 {
 struct FileScan<'s, 'p> {
     pack: &'p Pack<'p>,
     scanner: &'s mut Scanner<'p>,
+    /// What encrypted members are tried with.
+    passwords: &'s [&'p [u8]],
     options: Options,
     shows_bytes: bool,
     verdict: Verdict,
@@ -463,6 +468,10 @@ impl Members for Nested<'_, '_, '_> {
         .any(spent);
         if is_over { Flow::Stop } else { Flow::Continue }
     }
+
+    fn passwords(&self) -> &[&[u8]] {
+        self.scan.passwords
+    }
 }
 
 /// Takes the members of an executable that is a container too, without the executable itself:
@@ -485,6 +494,10 @@ impl Members for Behind<'_> {
             }
             _ => self.nested.member(member, budget),
         }
+    }
+
+    fn passwords(&self) -> &[&[u8]] {
+        self.nested.passwords()
     }
 }
 

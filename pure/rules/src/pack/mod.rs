@@ -60,10 +60,12 @@ pub(crate) enum SectionId {
     Search = 11,
     /// Dropped lines: source u16, zero u16, line u32, reason u32 into the texts.
     Dropped = 12,
+    /// Passwords of archives: length u16, bytes.
+    Passwords = 13,
 }
 
 impl SectionId {
-    pub(crate) const COUNT: usize = 12;
+    pub(crate) const COUNT: usize = 13;
 }
 
 pub(crate) const RULE_BYTES: usize = 16;

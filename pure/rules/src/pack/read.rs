@@ -7,7 +7,7 @@ use super::{
 };
 use crate::body::{Gap, Program};
 use crate::hash::{Digest, SIZE_ANY, to_hex};
-use crate::{Anchor, Kind, Offset};
+use crate::{Anchor, Kind, Offset, passwords};
 
 /// A rule's number in its pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -129,6 +129,11 @@ impl<'a> Pack<'a> {
     #[must_use]
     pub fn search_tables(&self) -> &[SearchTable<'a>] {
         &self.search_tables
+    }
+
+    /// Passwords that archives are opened with, in the order in which they are tried.
+    pub fn passwords(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        passwords::read(self.section(SectionId::Passwords))
     }
 
     /// How many signatures can fire.

@@ -21,9 +21,17 @@ pub(crate) fn inflate(
     output: &mut Output,
     budget: &mut Budget,
 ) -> Result<(), Stop> {
-    let mut state = Box::<DecompressorOxide>::default();
     // What this stream may look back into begins where it begins.
-    let base = output.bytes().len();
+    inflate_after(output.bytes().len(), input, (output, budget))
+}
+
+/// Decodes one raw deflate stream that may look back to `base` in the output.
+pub(crate) fn inflate_after(
+    base: usize,
+    input: &mut Input<'_>,
+    (output, budget): (&mut Output, &mut Budget),
+) -> Result<(), Stop> {
+    let mut state = Box::<DecompressorOxide>::default();
     loop {
         let consumed = input.consumed();
         let (bytes, filled) = output.history_and_room(budget, consumed)?;
@@ -45,6 +53,21 @@ pub(crate) fn inflate(
             _ => return Err(Stop::malformed(DAMAGED)),
         }
     }
+}
+
+/// Decodes a deflate stream with the two bytes of zlib before it. Nobody looks at the checksum
+/// behind it.
+pub(crate) fn unzlib(
+    input: &mut Input<'_>,
+    output: &mut Output,
+    budget: &mut Budget,
+) -> Result<(), Stop> {
+    let head = input.at_least(2)?;
+    if head.first().is_none_or(|method| method & 15 != 8) {
+        return Err(Stop::malformed(DAMAGED));
+    }
+    input.consume(2);
+    inflate(input, output, budget)
 }
 
 /// Decodes one raw Deflate64 stream.

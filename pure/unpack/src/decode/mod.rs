@@ -3,6 +3,13 @@
 
 pub(crate) mod bzip2;
 pub(crate) mod deflate;
+pub(crate) mod letters;
+pub(crate) mod lz4;
+pub(crate) mod lz4_block;
+pub(crate) mod lzma;
+pub(crate) mod lzw;
+pub(crate) mod lzx;
+pub(crate) mod ppmd;
 pub(crate) mod xz;
 mod xz_block;
 pub(crate) mod zstd;

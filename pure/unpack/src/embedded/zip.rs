@@ -8,7 +8,7 @@ use proto::{Budget, Reason};
 use crate::Source;
 use crate::embedded::window::{Window, searcher};
 use crate::fields::u16_le;
-use crate::formats::zip::decoder;
+use crate::formats::zip::Decoder;
 use crate::formats::zip::directory::{Directory, Entries, at_end};
 use crate::formats::zip::records::{END, END_BYTES, End, Entry, descriptor, is_method};
 use crate::input::{Input, read_part};
@@ -70,8 +70,6 @@ impl<'a> Zips<'a> {
         if !is_sane {
             return Ok(None);
         }
-        let encrypted = u16_le(&fixed, 6).is_some_and(|flags| flags & 1 != 0);
-        let method = u16_le(&fixed, 8).unwrap_or(0);
         self.trials = self.trials.saturating_add(1);
         if self.trials > TRIALS_MAX {
             return Err(Stop {
@@ -79,23 +77,24 @@ impl<'a> Zips<'a> {
                 text: "too many broken archives inside other data".into(),
             });
         }
-        if encrypted || (method != 0 && decoder(method).is_none()) {
+        let Some((entry, data_offset)) = Entry::local(self.source, offset)? else {
+            return Ok(None);
+        };
+        let is_encrypted = entry.flags & 1 != 0;
+        if is_encrypted || (entry.method != 0 && Decoder::of(&entry).is_none()) {
             // No trial can tell, and the directory may be one of those that were not read.
             let is_cut = |archives: &Archives| archives.is_cut;
             return Ok(self.archives.as_ref().is_some_and(is_cut).then_some(None));
         }
-        Ok(self.decodes(offset, budget)?.then_some(None))
+        Ok(self.decodes(&entry, data_offset, budget)?.then_some(None))
     }
 
-    /// Whether the member at this local header decodes to what its checksum says.
-    fn decodes(&self, offset: u64, budget: &mut Budget) -> Result<bool, Stop> {
-        let Some((entry, data_offset)) = Entry::local(self.source, offset)? else {
-            return Ok(false);
-        };
+    /// Whether the member of this local header decodes to what its checksum says.
+    fn decodes(&self, entry: &Entry, data_offset: u64, budget: &mut Budget) -> Result<bool, Stop> {
         if data_offset >= self.source.size_bytes() {
             return Ok(false);
         }
-        let decode = decoder(entry.method);
+        let decoder = Decoder::of(entry);
         let size_known = entry.packed_bytes > 0;
         let packed_bytes = if size_known {
             entry.packed_bytes
@@ -103,12 +102,12 @@ impl<'a> Zips<'a> {
             u64::MAX
         };
         let mut input = Input::new(self.source, data_offset, packed_bytes);
-        match decode {
-            None if size_known => crc_of_stored(&mut input, &entry, budget),
+        match decoder {
+            None if size_known => crc_of_stored(&mut input, entry, budget),
             None => Ok(false),
-            Some(decode) => {
+            Some(decoder) => {
                 let mut output = Output::new(Tally::new(self.source.size_bytes()));
-                let decoded = decode(&mut input, &mut output, budget);
+                let decoded = decoder.decode(&mut input, &mut output, budget);
                 let (crc, size) = (crc32fast::hash(output.bytes()), output.bytes().len() as u64);
                 output.discard(budget);
                 match decoded {

@@ -1,66 +1,180 @@
-//! Mail: an mbox, or a message that begins with RFC 5322 header fields. Recognised, not unpacked
-//! yet.
+//! Mail: messages (RFC 5322 with MIME) and mailboxes. The bodies of a message's parts are its
+//! members, decoded; its headers are not. A message inside a message is a member, to be
+//! recognised as mail again, or read in place where it would not be.
+//!
+//! Senders and readers disagree about what a broken message says, and attackers live on that. A
+//! message is read as the standard says first; where a line, a boundary or an encoding can be
+//! taken in another way, it is read in that way too, and what comes out new is a member. Nothing
+//! is refused for being broken.
 
-use crate::formats::leaf::is_text;
-use crate::identify::{Format, Probe, Role};
+pub(crate) mod header;
+pub(crate) mod lines;
+mod mailbox;
+mod parameters;
+mod part;
+mod recognise;
+mod secure;
+mod walk;
+pub(crate) mod whole;
+mod words;
 
-const HEAD_BYTES: usize = 8 << 10;
-/// Fields that together make a message of a list of fields.
-const FIELDS: [&[u8]; 12] = [
-    b"received",
-    b"return-path",
-    b"delivered-to",
-    b"message-id",
-    b"mime-version",
-    b"content-type",
-    b"from",
-    b"to",
-    b"subject",
-    b"date",
-    b"x-mailer",
-    b"reply-to",
+use proto::Budget;
+
+use crate::Source;
+use crate::formats::mail::lines::LineEnds;
+use crate::formats::mail::part::Parts;
+use crate::formats::mail::walk::{Reading, Separators, Walk};
+use crate::formats::mail::whole::Whole;
+use crate::identify::{Format, Role};
+use crate::members::{Members, Stop, Trouble, Troubles};
+use crate::output::Tally;
+
+/// Mailboxes and messages.
+pub(super) static FORMATS: [Format; 2] = [
+    Format {
+        name: "mbox",
+        detect: recognise::is_mailbox,
+        role: Role::Container(mailbox::unpack),
+    },
+    Format {
+        name: "mail",
+        detect: recognise::is_message,
+        role: Role::Container(unpack),
+    },
 ];
 
-/// Mail messages and mailboxes.
-pub(super) static FORMATS: [Format; 1] = [Format {
-    name: "mail",
-    detect,
-    role: Role::Unsupported,
-}];
-
-fn detect(probe: &Probe<'_>) -> bool {
-    let head = probe.head.get(..HEAD_BYTES).unwrap_or(probe.head);
-    if !is_text(head) {
-        return false;
-    }
-    let mut lines = head
-        .split(|byte| *byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-        .skip_while(|line| line.is_empty())
-        .peekable();
-    let is_mbox = lines.next_if(|line| line.starts_with(b"From ")).is_some();
-    let mut known = 0usize;
-    for (place, line) in lines.enumerate() {
-        if line.is_empty() {
-            break;
-        }
-        match field_name(line) {
-            Some(name) if FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field)) => {
-                known = known.saturating_add(1);
-            }
-            Some(_) => {}
-            // Folded lines continue a field; anything else ends the header, as mail programs see
-            // it, and where it comes first there is none.
-            None if place > 0 && line.starts_with(b" ") || line.starts_with(b"\t") => {}
-            None => break,
-        }
-    }
-    known >= 2 || (is_mbox && known >= 1)
+/// Where a text begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// With a header.
+    Header,
+    /// With the parts of a multipart whose header is elsewhere.
+    Parts,
 }
 
-fn field_name(line: &[u8]) -> Option<&[u8]> {
-    let colon = line.iter().position(|byte| *byte == b':')?;
-    let name = line.get(..colon)?.trim_ascii_end();
-    let is_name = !name.is_empty() && name.iter().all(|byte| matches!(byte, 33..=126));
-    is_name.then_some(name)
+/// The text of a message.
+#[derive(Clone, Debug)]
+struct Letter<'t> {
+    text: &'t [u8],
+    /// Where it lies in the container, where it lies there as it stands.
+    stored: Option<u64>,
+    /// The name of the member that it is, if it is one; for troubles.
+    path: Vec<u8>,
+    start: Start,
+}
+
+/// What everything that is read works with.
+struct Desk<'d> {
+    members: &'d mut dyn Members,
+    budget: &'d mut Budget,
+    troubles: Troubles,
+    tally: Tally,
+}
+
+/// Why reading ends early.
+enum Halt {
+    /// The receiver wants no more.
+    Receiver,
+    /// Something ran out.
+    Stop(Stop),
+}
+
+impl Desk<'_> {
+    fn note(&mut self, member: &[u8], offset: usize, stop: impl Into<Stop>) {
+        let offset = offset as u64;
+        match member {
+            [] => self.troubles.note(offset, stop),
+            name => self.troubles.note_member(name, offset, stop),
+        }
+    }
+
+    fn finish(&mut self, done: Result<(), Halt>) {
+        if let Err(Halt::Stop(stop)) = done {
+            self.troubles.note(0, stop);
+        }
+    }
+}
+
+fn unpack(source: &dyn Source, budget: &mut Budget, members: &mut dyn Members) -> Vec<Trouble> {
+    let mut troubles = Troubles::default();
+    let whole = Whole::read(source, budget, &mut troubles);
+    let mut desk = Desk {
+        members,
+        budget,
+        troubles,
+        tally: Tally::new(source.size_bytes()),
+    };
+    let found = recognise::message_start(whole.bytes());
+    let done = message(whole.bytes(), found, &mut desk);
+    desk.finish(done);
+    let troubles = desk.troubles.into_vec();
+    whole.release(budget);
+    troubles
+        .into_iter()
+        // A message that stands in other text may be an example in a book.
+        .filter(|trouble| !found.is_quoted || trouble.reason != proto::Reason::Malformed)
+        .collect()
+}
+
+fn message(bytes: &[u8], found: recognise::Found, desk: &mut Desk<'_>) -> Result<(), Halt> {
+    let letter = Letter {
+        text: bytes.get(found.offset..).unwrap_or_default(),
+        stored: Some(found.offset as u64),
+        path: Vec::new(),
+        start: Start::Header,
+    };
+    let before = Letter {
+        text: bytes.get(..found.offset).unwrap_or_default(),
+        stored: Some(0),
+        ..letter.clone()
+    };
+    if !before.text.trim_ascii().is_empty() {
+        let mut parts = Parts::default();
+        let done = parts.around(&before, b"(before start)", 0..found.offset, desk);
+        parts.release(desk);
+        done?;
+    }
+    read_letter(&letter, desk)
+}
+
+/// Reads a message in every way that could give something of its own.
+fn read_letter(letter: &Letter<'_>, desk: &mut Desk<'_>) -> Result<(), Halt> {
+    let mut parts = Parts::default();
+    let done = readings(letter, &mut parts, desk);
+    parts.release(desk);
+    done
+}
+
+fn readings(letter: &Letter<'_>, parts: &mut Parts, desk: &mut Desk<'_>) -> Result<(), Halt> {
+    let standard = Reading::STANDARD;
+    let loose = Reading {
+        separators: Separators::Loose,
+        ..standard
+    };
+    if letter.start == Start::Parts {
+        Walk::new(letter, loose, parts).run(desk)?;
+        return Ok(());
+    }
+    let mut doubts = Walk::new(letter, standard, parts).run(desk)?;
+    if doubts.boundaries > 1 {
+        for choice in 0..doubts.boundaries {
+            let reading = Reading {
+                choice: Some(choice),
+                ..standard
+            };
+            let more = Walk::new(letter, reading, parts).run(desk)?;
+            doubts.separators |= more.separators;
+        }
+    }
+    if doubts.separators {
+        Walk::new(letter, loose, parts).run(desk)?;
+    }
+    if lines::has_lone_return(letter.text) {
+        let reading = Reading {
+            ends: LineEnds::Returns,
+            ..loose
+        };
+        Walk::new(letter, reading, parts).run(desk)?;
+    }
+    Ok(())
 }

@@ -1,18 +1,15 @@
 //! Formats that are recognised by their magic and not unpacked yet: an object in one of them is
 //! never called clean for want of looking.
 
-use crate::fields::{find, u16_le, u32_be, u32_le, u64_le};
-use crate::formats::leaf::is_text;
+use crate::fields::{find, u16_le, u32_le};
 use crate::identify::{Format, Probe, Role};
 
 /// Recognised containers and documents without an unpacker.
 pub(super) static FORMATS: &[Format] = &[
-    unsupported("7z", |probe| probe.head.starts_with(b"7z\xbc\xaf\x27\x1c")),
     unsupported("rar", is_rar),
     unsupported("arj", is_arj),
     unsupported("lha", is_lha),
     unsupported("ace", |probe| probe.head.get(7..14) == Some(b"**ACE**")),
-    unsupported("cab", |probe| probe.head.starts_with(b"MSCF\0\0\0\0")),
     unsupported("nsis", |probe| {
         probe.head.get(4..20) == Some(b"\xef\xbe\xad\xdeNullsoftInst")
     }),
@@ -24,18 +21,9 @@ pub(super) static FORMATS: &[Format] = &[
         start.windows(7).any(|window| window == b"\0Disk1\\")
     }),
     unsupported("installshield-cab", |probe| probe.head.starts_with(b"ISc(")),
-    unsupported("cpio", is_cpio),
-    unsupported("ar", |probe| probe.head.starts_with(b"!<arch>\n")),
-    unsupported("rpm", |probe| probe.head.starts_with(b"\xed\xab\xee\xdb")),
-    unsupported("squashfs", |probe| {
-        probe.head.starts_with(b"hsqs") || probe.head.starts_with(b"sqsh")
-    }),
-    unsupported("lz4", is_lz4),
-    unsupported("lzip", |probe| probe.head.starts_with(b"LZIP\x01")),
     unsupported("lzop", |probe| {
         probe.head.starts_with(b"\x89LZO\0\r\n\x1a\n")
     }),
-    unsupported("compress", |probe| probe.head.starts_with(b"\x1f\x9d")),
     unsupported("pack", |probe| probe.head.starts_with(b"\x1f\x1e")),
     unsupported("zoo", |probe| u32_le(probe.head, 20) == Some(0xfdc4_a7dc)),
     unsupported("egg", |probe| probe.head.starts_with(b"EGGA")),
@@ -55,7 +43,6 @@ pub(super) static FORMATS: &[Format] = &[
     }),
     unsupported("rtf", |probe| probe.head.starts_with(b"{\\rt")),
     unsupported("tnef", |probe| probe.head.starts_with(b"\x78\x9f\x3e\x22")),
-    unsupported("uuencode", is_uuencode),
     unsupported("binhex", |probe| {
         let head = probe.head.get(..1024).unwrap_or(probe.head);
         find(head, b"(This file must be converted with BinHex", 0).is_some()
@@ -79,13 +66,8 @@ pub(super) static FORMATS: &[Format] = &[
         probe.head.get(64..68) == Some(b"\x7f\x10\xda\xbe")
     }),
     unsupported("dmg", |probe| trailer(probe.tail).starts_with(b"koly")),
-    unsupported("iso9660", |probe| {
-        let volume = probe.head.get(32_769..32_774);
-        volume == Some(b"CD001") || volume == Some(b"BEA01")
-    }),
     unsupported("gpt", |probe| probe.head.get(512..520) == Some(b"EFI PART")),
     unsupported("ext", is_ext),
-    unsupported("lzma", is_lzma),
 ];
 
 const fn unsupported(name: &'static str, detect: fn(&Probe<'_>) -> bool) -> Format {
@@ -128,70 +110,12 @@ fn is_lha(probe: &Probe<'_>) -> bool {
     )
 }
 
-fn is_cpio(probe: &Probe<'_>) -> bool {
-    let text: [&[u8]; 3] = [b"070707", b"070701", b"070702"];
-    text.iter().any(|magic| probe.head.starts_with(magic))
-        // The old binary form has two bytes only: its name's length must be plausible too.
-        || (probe.head.starts_with(b"\xc7\x71") && is_name_length(u16_le(probe.head, 20)))
-        || (probe.head.starts_with(b"\x71\xc7")
-            && is_name_length(u16_le(probe.head, 20).map(u16::swap_bytes)))
-}
-
-fn is_name_length(length: Option<u16>) -> bool {
-    length.is_some_and(|length| (2..=1024).contains(&length))
-}
-
-fn is_lz4(probe: &Probe<'_>) -> bool {
-    match u32_le(probe.head, 0) {
-        Some(0x184d_2204 | 0x184c_2102) => true,
-        // A skippable frame that no zstd frame follows.
-        Some(magic) => magic & !0xf == 0x184d_2a50,
-        None => false,
-    }
-}
-
 fn is_sis(probe: &Probe<'_>) -> bool {
     // The third unique identifier of old files, the first of new ones.
     u32_le(probe.head, 8) == Some(0x1000_0419) || u32_le(probe.head, 0) == Some(0x1020_1a7a)
 }
 
-fn is_uuencode(probe: &Probe<'_>) -> bool {
-    if !is_text(probe.head) {
-        return false;
-    }
-    let head = probe.head.get(..4096).unwrap_or(probe.head);
-    let mut lines = head.split(|byte| *byte == b'\n');
-    while let Some(line) = lines.next() {
-        let is_begin = match line.strip_prefix(b"begin ") {
-            Some(rest) => rest
-                .split(|byte| *byte == b' ')
-                .next()
-                .is_some_and(|mode| matches!(mode, [b'0'..=b'7', b'0'..=b'7', b'0'..=b'7'])),
-            None => false,
-        };
-        if is_begin {
-            let data = lines.next().unwrap_or_default();
-            return data.iter().all(|byte| matches!(byte, 32..=96 | b'\r'));
-        }
-    }
-    false
-}
-
 /// The magic of an ext2, ext3 or ext4 superblock, with a block size that exists.
 fn is_ext(probe: &Probe<'_>) -> bool {
     u16_le(probe.head, 1080) == Some(0xef53) && u32_le(probe.head, 1048).is_some_and(|log| log <= 6)
-}
-
-/// LZMA alone has no magic: the usual properties, a dictionary size that encoders write, a size
-/// that is unknown or bounded, and a range coder that begins with zero.
-fn is_lzma(probe: &Probe<'_>) -> bool {
-    let properties = probe.head.first().copied();
-    let dictionary = u32_le(probe.head, 1);
-    let size = u64_le(probe.head, 5);
-    properties == Some(0x5d)
-        && dictionary
-            .is_some_and(|bytes| bytes == u32::MAX || (bytes >= 4096 && bytes.count_ones() <= 2))
-        && size.is_some_and(|bytes| bytes == u64::MAX || bytes < 1u64.wrapping_shl(38))
-        && probe.head.get(13) == Some(&0)
-        && u32_be(probe.head, 14).is_some()
 }

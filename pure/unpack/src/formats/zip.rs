@@ -1,8 +1,10 @@
 //! zip: the central directory first, then every local header that it doesn't list, then what lies
 //! before and after the archive. A member is never skipped because two places disagree on it: it
-//! is unpacked both ways. Encrypted members and unknown methods are named and passed over.
+//! is unpacked both ways. Members that no password at hand opens and unknown methods are named and
+//! passed over.
 
 pub(crate) mod directory;
+mod encryption;
 pub(crate) mod records;
 mod walk;
 
@@ -11,9 +13,12 @@ use std::collections::BTreeSet;
 use proto::{Budget, Reason};
 
 use crate::Source;
-use crate::decode::{bzip2::bunzip2, deflate, xz::unxz, zstd::unzstd};
+use crate::decode::{
+    bzip2::bunzip2, deflate, lzma::unlzma_zip, ppmd::unppmd_zip, xz::unxz, zstd::unzstd,
+};
 use crate::formats::streams::{AFTER_END, Decode, skip_zeros};
 use crate::formats::zip::directory::{Directory, Entries, is_plausible, locate};
+use crate::formats::zip::encryption::{Encrypted, closed};
 use crate::formats::zip::records::{DESCRIPTOR, END, Entry, LOCAL, method_name};
 use crate::identify::{Format, Probe, Role};
 use crate::input::Input;
@@ -28,15 +33,18 @@ const DESCRIPTOR_BYTES_MAX: u64 = 24;
 const READ_FACTOR_MAX: u64 = 3;
 const READ_FREE_BYTES: u64 = 64 << 10;
 const MARKER_BYTES: u64 = 4;
+/// The flag of LZMA that a marker ends.
+const LZMA_MARKER: u16 = 2;
 
 /// zip files.
 pub(super) static FORMATS: [Format; 1] = [Format {
     name: "zip",
-    detect,
+    detect: is_zip,
     role: Role::Container(unpack),
 }];
 
-fn detect(probe: &Probe<'_>) -> bool {
+/// Whether an object is a zip, from its first byte or behind something else.
+pub(super) fn is_zip(probe: &Probe<'_>) -> bool {
     let head = probe.head;
     // Spanned archives begin with a descriptor's signature, or one that says they needed no span.
     let spanned = |marker: &[u8]| {
@@ -209,13 +217,7 @@ impl Archive<'_> {
             return Ok(Flow::Continue);
         }
         if entry.is_encrypted() {
-            let stop = Stop {
-                reason: Reason::Encrypted,
-                text: "member is encrypted".into(),
-            };
-            self.troubles
-                .note_member(&entry.name, entry.header_offset, stop);
-            return Ok(Flow::Continue);
+            return self.encrypted(entry, data_offset, budget, members);
         }
         let available = self.source.size_bytes().saturating_sub(data_offset);
         if entry.packed_bytes > available {
@@ -223,7 +225,7 @@ impl Archive<'_> {
             self.troubles.note_member(&entry.name, data_offset, stop);
         }
         self.count_read(entry.packed_bytes.min(available))?;
-        match decoder(entry.method) {
+        match Decoder::of(entry) {
             _ if entry.method == 0 || entry.is_empty() => {
                 self.stored(entry, data_offset, budget, members)
             }
@@ -233,9 +235,9 @@ impl Archive<'_> {
                     .note_member(&entry.name, entry.header_offset, stop);
                 Ok(Flow::Continue)
             }
-            Some(decode) => {
+            Some(decoder) => {
                 let input = Input::new(self.source, data_offset, entry.packed_bytes);
-                let (flow, decoded) = self.packed(entry, input, decode, (budget, members))?;
+                let (flow, decoded) = self.packed(entry, input, decoder, (budget, members))?;
                 let packed = entry.packed_bytes.min(available);
                 let slack = packed.saturating_sub(decoded.packed_bytes);
                 if flow == Flow::Stop || !decoded.is_whole || slack == 0 {
@@ -251,6 +253,92 @@ impl Archive<'_> {
                 Ok(members.member(Member { name: GAP, content }, budget))
             }
         }
+    }
+
+    /// Opens a member with the first password that fits; names it where none does.
+    fn encrypted(
+        &mut self,
+        entry: &Entry,
+        data_offset: u64,
+        budget: &mut Budget,
+        members: &mut dyn Members,
+    ) -> Result<Flow, Stop> {
+        let encrypted = Encrypted {
+            source: self.source,
+            entry,
+            offset: data_offset,
+        };
+        let plain = Entry {
+            method: entry.aes.map_or(entry.method, |aes| aes.method),
+            ..entry.clone()
+        };
+        let count = match entry.opens_by_password() {
+            true => members.passwords().len(),
+            false => 0,
+        };
+        for place in 0..count {
+            let password = members.passwords().get(place).copied().unwrap_or_default();
+            let opened = match encrypted.open(password, self.tally, budget) {
+                Ok(opened) => opened,
+                Err(stop) => {
+                    self.troubles
+                        .note_member(&entry.name, entry.header_offset, stop);
+                    break;
+                }
+            };
+            let Some(packed) = opened else {
+                continue;
+            };
+            let Some((output, stop)) = self.decrypted(&plain, packed, budget) else {
+                continue;
+            };
+            let (flow, tally) = output.hand_over(&entry.name, members, budget);
+            self.tally = tally;
+            if let Some(stop) = stop {
+                self.troubles
+                    .note_member(&entry.name, entry.header_offset, stop);
+            }
+            self.tally.add(0, budget)?;
+            return Ok(flow);
+        }
+        self.troubles
+            .note_member(&entry.name, entry.header_offset, closed());
+        Ok(Flow::Continue)
+    }
+
+    /// What a decrypted member holds, and what kept more from coming out; `None` where it shows
+    /// that it was not the right password.
+    fn decrypted(
+        &self,
+        entry: &Entry,
+        packed: Output,
+        budget: &mut Budget,
+    ) -> Option<(Output, Option<Stop>)> {
+        let (output, decoded) = if entry.method == 0 {
+            (packed, Ok(()))
+        } else {
+            let mut output = Output::new(self.tally);
+            let bytes = packed.bytes();
+            let mut input = Input::whole(&bytes);
+            let decoded = match Decoder::of(entry) {
+                Some(decoder) => decoder.decode(&mut input, &mut output, budget),
+                None => Err(Stop::unsupported(method_name(entry.method))),
+            };
+            packed.discard(budget);
+            (output, decoded)
+        };
+        // AES members have a code of their own, which was compared; some leave the checksum out.
+        let is_authentic = entry.aes.is_some();
+        let fits = match &decoded {
+            Ok(()) => is_authentic || crc32fast::hash(output.bytes()) == entry.crc,
+            // Only what was packed can run into a limit: noise is damage at once.
+            Err(stop) => is_authentic || stop.reason != Reason::Malformed,
+        };
+        if fits {
+            return Some((output, decoded.err()));
+        }
+        output.discard(budget);
+        None
     }
 
     /// False where the very same member was done before.
@@ -332,12 +420,12 @@ impl Archive<'_> {
         &mut self,
         entry: &Entry,
         mut input: Input<'_>,
-        decode: Decode,
+        decoder: Decoder,
         (budget, members): (&mut Budget, &mut dyn Members),
     ) -> Result<(Flow, Decoded), Stop> {
         let begin = input.offset();
         let mut output = Output::new(self.tally);
-        let ended = decode(&mut input, &mut output, budget);
+        let ended = decoder.decode(&mut input, &mut output, budget);
         let decoded = Decoded {
             packed_bytes: input.consumed(),
             size_bytes: output.bytes().len() as u64,
@@ -432,13 +520,49 @@ struct Decoded {
     is_whole: bool,
 }
 
-pub(crate) fn decoder(method: u16) -> Option<Decode> {
-    match method {
-        8 => Some(deflate::inflate),
-        9 => Some(deflate::inflate64),
-        12 => Some(bunzip2),
-        93 => Some(unzstd),
-        95 => Some(unxz),
-        _ => None,
+/// How a member is decoded.
+#[derive(Clone, Copy)]
+pub(crate) enum Decoder {
+    /// By a stream that says itself where it ends.
+    Stream(Decode),
+    /// LZMA, which ends at a marker or at a size.
+    Lzma { size_bytes: Option<u64> },
+    /// PPMd, which does the same.
+    Ppmd { size_bytes: Option<u64> },
+}
+
+impl Decoder {
+    /// That of a member's method, if there is one.
+    pub(crate) fn of(entry: &Entry) -> Option<Self> {
+        let unknown = entry.sizes_follow() && entry.size_bytes == 0;
+        let size_bytes = (!unknown).then_some(entry.size_bytes);
+        match entry.method {
+            8 => Some(Self::Stream(deflate::inflate)),
+            9 => Some(Self::Stream(deflate::inflate64)),
+            12 => Some(Self::Stream(bunzip2)),
+            14 => {
+                let is_marked = entry.flags & LZMA_MARKER != 0;
+                let size_bytes = size_bytes.filter(|_| !is_marked);
+                Some(Self::Lzma { size_bytes })
+            }
+            93 => Some(Self::Stream(unzstd)),
+            95 => Some(Self::Stream(unxz)),
+            98 => Some(Self::Ppmd { size_bytes }),
+            _ => None,
+        }
+    }
+
+    /// Decodes a member; leaves the input after it.
+    pub(crate) fn decode(
+        self,
+        input: &mut Input<'_>,
+        output: &mut Output,
+        budget: &mut Budget,
+    ) -> Result<(), Stop> {
+        match self {
+            Self::Stream(decode) => decode(input, output, budget),
+            Self::Lzma { size_bytes } => unlzma_zip(size_bytes, input, (output, budget)),
+            Self::Ppmd { size_bytes } => unppmd_zip(size_bytes, input, (output, budget)),
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::mutation::Random;
 use crate::samples::{corpus, limits};
 
 /// Samples of one stream or one archive that says itself where it ends.
-const WHOLE: [&str; 9] = [
+const WHOLE: [&str; 12] = [
     "xz/check-none",
     "xz/check-crc32",
     "xz/check-crc64",
@@ -17,6 +17,9 @@ const WHOLE: [&str; 9] = [
     "zip/stored",
     "zip/encrypted",
     "zip/zip64",
+    "7z/whole",
+    "7z/copy",
+    "cab/mszip",
 ];
 const MUTATIONS: usize = 3_000;
 

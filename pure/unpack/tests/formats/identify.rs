@@ -17,7 +17,7 @@ fn magics_are_recognised() {
         (b"Rar!\x1a\x07\0", "rar"),
         (b"Rar!\x1a\x07\x01\0", "rar"),
         (b"MSCF\0\0\0\0", "cab"),
-        (b"!<arch>\ndebian-binary", "ar"),
+        (b"!<arch>\ndebian-binary", "deb"),
         (b"\xed\xab\xee\xdb\x03\0", "rpm"),
         (b"hsqs\0\0", "squashfs"),
         (b"\x04\x22\x4d\x18\x64", "lz4"),

@@ -7,11 +7,16 @@
 )]
 
 mod bombs;
+mod cabinets;
 mod embedded;
 mod executables;
 mod golden;
 mod identify;
+mod images;
 mod mutation;
 mod others;
+mod packed;
+mod passwords;
 mod samples;
+mod seven_zip;
 mod truncation;

@@ -18,6 +18,8 @@ fn the_usual_samples_unpack_to_the_program() {
         ("clam.bz2.zip", "zip"),
         ("clam.exe.bz2", "bzip2"),
         ("clam.tar.gz", "gzip"),
+        ("clam.7z", "7z"),
+        ("clam.cab", "cab"),
     ] {
         let Some(bytes) = sample(name) else {
             return;
@@ -40,12 +42,12 @@ fn the_usual_samples_unpack_to_the_program() {
 fn what_is_not_unpacked_is_named() {
     let unsupported = [
         ("clam.7z", "7z"),
+        ("clam.cab", "cab"),
         ("clam.arj", "arj"),
         ("clam.bin-be.cpio", "cpio"),
         ("clam.bin-le.cpio", "cpio"),
         ("clam.newc.cpio", "cpio"),
         ("clam.odc.cpio", "cpio"),
-        ("clam.cab", "cab"),
         ("clam.chm", "chm"),
         ("clam.exe.binhex", "binhex"),
         ("clam.exe.mbox.base64", "mail"),

@@ -18,19 +18,19 @@ fn no_prefix_loses_members_quietly() {
             continue;
         }
         let payload = payload(&whole.members);
-        let borders: Vec<usize> = sample
+        let stops = sample
             .golden
             .lines()
-            .filter_map(|line| line.strip_prefix("stops-at "))
-            .map(|size| size.parse().expect("a number"))
-            .collect();
+            .filter_map(|line| line.strip_prefix("stops-at "));
+        if stops.clone().any(|size| size == "*") {
+            continue;
+        }
+        let borders: Vec<usize> = stops.map(|size| size.parse().expect("a number")).collect();
         for length in lengths(&sample) {
             let prefix = sample.bytes[..length].to_vec();
             let part = given_as(format, &prefix, limits());
-            let at_border = matches!(
-                part.members.as_slice(),
-                [(_, bytes)] if borders.contains(&bytes.len())
-            ) || (borders.contains(&0) && part.members.is_empty());
+            let out: usize = part.members.iter().map(|(_, bytes)| bytes.len()).sum();
+            let at_border = borders.contains(&out);
             let quiet = part.troubles.is_empty() && whole.facts.is_none();
             if quiet && !at_border && self::payload(&part.members) != payload {
                 wrong.push(format!("{} cut to {length} bytes", sample.name));
@@ -79,9 +79,11 @@ fn a_limit_hands_over_what_was_decoded_before_it() {
         let total = |members: &[(Vec<u8>, Vec<u8>)]| -> usize {
             members.iter().map(|(_, bytes)| bytes.len()).sum()
         };
-        let decodes = ["gzip", "xz", "zstd", "bzip2"]
-            .iter()
-            .any(|kind| sample.name.starts_with(kind));
+        let decodes = [
+            "gzip", "xz", "zstd", "bzip2", "lzma", "lz4", "lzip", "compress",
+        ]
+        .iter()
+        .any(|kind| sample.name.starts_with(kind));
         if decodes && total(&whole.members) > 300 && whole.troubles.is_empty() {
             assert_eq!(total(&part.members), 300, "{}", sample.name);
             assert_eq!(part.troubles.len(), 1, "{}", sample.name);

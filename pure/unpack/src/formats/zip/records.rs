@@ -2,6 +2,7 @@
 //! directory, their zip64 forms, and the descriptor after data.
 
 use crate::fields::{find, u16_le, u32_le, u64_le};
+use crate::formats::zip::encryption::aes_of;
 use crate::input::read_part;
 use crate::{ReadError, Source};
 
@@ -22,7 +23,7 @@ const ENCRYPTED: u16 = 1;
 const SIZES_FOLLOW: u16 = 8;
 const STRONGLY_ENCRYPTED: u16 = 0x40;
 const DIRECTORY_ENCRYPTED: u16 = 0x2000;
-const AES: u16 = 99;
+const METHOD_AES: u16 = 99;
 const ZIP64_FIELD: u16 = 1;
 
 /// What local and central headers both say of a member.
@@ -31,17 +32,46 @@ pub(crate) struct Entry {
     pub(crate) name: Vec<u8>,
     pub(crate) flags: u16,
     pub(crate) method: u16,
+    /// Its time of day, by which some passwords are checked.
+    pub(crate) time: u16,
     pub(crate) crc: u32,
     pub(crate) packed_bytes: u64,
     pub(crate) size_bytes: u64,
     /// Where its local header is: stated by a central header, known of a local one.
     pub(crate) header_offset: u64,
+    pub(crate) aes: Option<Aes>,
+}
+
+/// How AES was used on a member.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Aes {
+    pub(crate) strength: u8,
+    /// How the member was packed before it was encrypted.
+    pub(crate) method: u16,
+}
+
+impl Aes {
+    /// The length of the key, if there is such a strength.
+    pub(crate) fn key_bytes(self) -> Option<usize> {
+        match self.strength {
+            1 => Some(16),
+            2 => Some(24),
+            3 => Some(32),
+            _ => None,
+        }
+    }
 }
 
 impl Entry {
+    /// Whether a password is all that is needed to open it.
+    pub(crate) fn opens_by_password(&self) -> bool {
+        let strong = STRONGLY_ENCRYPTED | DIRECTORY_ENCRYPTED;
+        self.flags & strong == 0 && (self.method != METHOD_AES || self.aes.is_some())
+    }
+
     pub(crate) fn is_encrypted(&self) -> bool {
         let any = ENCRYPTED | STRONGLY_ENCRYPTED | DIRECTORY_ENCRYPTED;
-        self.flags & any != 0 || self.method == AES
+        self.flags & any != 0 || self.method == METHOD_AES
     }
 
     /// Whether the sizes are not in this header but after the data.
@@ -68,17 +98,21 @@ impl Entry {
             name: bytes.get(CENTRAL_BYTES..extra_at)?.to_vec(),
             flags: u16_le(bytes, 8)?,
             method: u16_le(bytes, 10)?,
+            time: u16_le(bytes, 12)?,
             crc: u32_le(bytes, 16)?,
             packed_bytes: u64::from(u32_le(bytes, 20)?),
             size_bytes: u64::from(u32_le(bytes, 24)?),
             header_offset: u64::from(u32_le(bytes, 42)?),
+            aes: None,
         };
         let wide = [
             &mut entry.size_bytes,
             &mut entry.packed_bytes,
             &mut entry.header_offset,
         ];
-        widen(bytes.get(extra_at..extra_end)?, wide);
+        let extra = bytes.get(extra_at..extra_end)?;
+        widen(extra, wide);
+        entry.aes = aes_of(extra).filter(|_| entry.method == METHOD_AES);
         Some((entry, extra_end.checked_add(comment_bytes)?))
     }
 
@@ -110,13 +144,17 @@ impl Entry {
             name: name.to_vec(),
             flags: u16_le(fixed, 6)?,
             method: u16_le(fixed, 8)?,
+            time: u16_le(fixed, 10)?,
             crc: u32_le(fixed, 14)?,
             packed_bytes: u64::from(u32_le(fixed, 18)?),
             size_bytes: u64::from(u32_le(fixed, 22)?),
             header_offset: offset,
+            aes: None,
         };
         let wide = [&mut entry.size_bytes, &mut entry.packed_bytes];
-        widen(bytes.get(name_bytes..).unwrap_or_default(), wide);
+        let extra = bytes.get(name_bytes..).unwrap_or_default();
+        widen(extra, wide);
+        entry.aes = aes_of(extra).filter(|_| entry.method == METHOD_AES);
         Some(entry)
     }
 }
@@ -257,7 +295,6 @@ pub(crate) fn method_name(method: u16) -> String {
         6 => "implode",
         7 => "tokenize",
         10 => "dcl implode",
-        14 => "lzma",
         16 => "cmpsc",
         18 => "terse",
         19 => "lz77",
@@ -265,7 +302,6 @@ pub(crate) fn method_name(method: u16) -> String {
         94 => "mp3",
         96 => "jpeg",
         97 => "wavpack",
-        98 => "ppmd",
         _ => return format!("compression method {method} is not supported"),
     };
     format!("compression method {name} is not supported")

@@ -8,7 +8,7 @@ use crate::fields::{find, u16_le};
 use crate::formats::zip::records::{
     CENTRAL, DESCRIPTOR, Entry, LOCAL, LOCAL_BYTES, descriptor, is_method,
 };
-use crate::formats::zip::{Archive, Decoded, decoder};
+use crate::formats::zip::{Archive, Decoded, Decoder};
 use crate::input::{Input, read_part};
 use crate::members::{Flow, Members, Stop};
 
@@ -74,11 +74,11 @@ impl Archive<'_> {
             let flow = self.member(&entry, data_offset, budget, members)?;
             return Ok((flow, next(data_offset, entry.packed_bytes)));
         }
-        match decoder(entry.method) {
-            Some(decode) if !entry.is_encrypted() => {
+        match Decoder::of(&entry) {
+            Some(decoder) if !entry.is_encrypted() => {
                 let room = to.saturating_sub(data_offset);
                 let input = Input::new(self.source, data_offset, room);
-                let (flow, decoded) = self.packed(&entry, input, decode, (budget, members))?;
+                let (flow, decoded) = self.packed(&entry, input, decoder, (budget, members))?;
                 self.count_read(decoded.packed_bytes)?;
                 let after = self.check_descriptor(&entry, data_offset, &decoded)?;
                 let taken = decoded.packed_bytes.saturating_add(after);
