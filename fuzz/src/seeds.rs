@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{INPUT_BYTES_MAX, Target, targets};
+use crate::{SEED_BYTES_MAX, Target, targets};
 
 const ARMOUR: &str = "b64";
 
@@ -28,7 +28,7 @@ pub fn seeds(target: &Target) -> io::Result<Vec<Seed>> {
         name => plain(&root("fuzz/seeds").join(name))?,
     };
     seeds.extend(found(target)?);
-    seeds.retain(|seed| seed.bytes.len() <= INPUT_BYTES_MAX);
+    seeds.retain(|seed| seed.bytes.len() <= SEED_BYTES_MAX);
     seeds.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(seeds)
 }
@@ -89,7 +89,7 @@ fn armoured(folder: &Path) -> io::Result<Vec<Seed>> {
     let mut seeds = plain(folder)?;
     seeds.retain(|seed| seed.name.ends_with(&format!(".{ARMOUR}")));
     for seed in &mut seeds {
-        seed.bytes = base64(&seed.bytes);
+        seed.bytes = unarmoured(&seed.bytes);
     }
     Ok(seeds)
 }
@@ -130,25 +130,39 @@ fn messages() -> Vec<Seed> {
         .collect()
 }
 
-/// Undoes base64, line breaks and padding passed over.
-fn base64(text: &[u8]) -> Vec<u8> {
+/// Undoes the corpus's armour: lines of base64, and `zeros COUNT` for a long run of zeros. Another
+/// line is a kind of armour that this does not know, and no seed.
+fn unarmoured(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let (mut bits, mut count) = (0u32, 0u32);
-    for byte in text {
-        let digit = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => continue,
-        };
-        bits = (bits << 6 | u32::from(digit)) & 0xfff;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push((bits >> count).to_le_bytes()[0]);
+    for line in text.split(|byte| *byte == b'\n') {
+        if let Some(zeros) = line.strip_prefix(b"zeros ") {
+            let zeros = std::str::from_utf8(zeros).ok().and_then(|n| n.parse().ok());
+            let zeros: usize = zeros.expect("zeros have a number");
+            out.resize(out.len() + zeros, 0);
+            (bits, count) = (0, 0);
+            continue;
+        }
+        for byte in line.iter().filter(|byte| **byte != b'=') {
+            bits = (bits << 6 | digit(*byte)) & 0xfff;
+            count += 6;
+            if count >= 8 {
+                count -= 8;
+                out.push((bits >> count).to_le_bytes()[0]);
+            }
         }
     }
     out
+}
+
+fn digit(letter: u8) -> u32 {
+    let digit = match letter {
+        b'A'..=b'Z' => letter - b'A',
+        b'a'..=b'z' => letter - b'a' + 26,
+        b'0'..=b'9' => letter - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => panic!("the corpus has an armour that fuzz/src/seeds.rs does not know"),
+    };
+    u32::from(digit)
 }

@@ -25,7 +25,8 @@ const SECONDS_MAX: u64 = 30;
 /// One input may take this long on a machine that is busy; the budgets of the targets are such that
 /// none should take a second.
 const INPUT_SECONDS_MAX: u64 = 10;
-const INPUT_BYTES_MAX: u64 = 128 << 10;
+/// Inputs may become this long, and somewhat longer than the longest seed.
+const INPUT_BYTES: u64 = 128 << 10;
 const MEMORY_MIB_MAX: u64 = 1_024;
 /// What a length that is believed can't get; more than the fuzzer notices in time.
 const ADDRESS_SPACE_KIB_MAX: u64 = 4 << 20;
@@ -226,6 +227,7 @@ fn run_target(places: &Places, target: &str, seconds: u64) -> Result<(), String>
     for folder in [&found, &grown, &places.logs] {
         fs::create_dir_all(folder).map_err(|error| fault(folder, &error))?;
     }
+    let seeds = places.seeds.join(target);
     let path = places.logs.join(format!("{target}.log"));
     let log = fs::File::create(&path).map_err(|error| fault(&path, &error))?;
     let status = Command::new("sh")
@@ -234,8 +236,8 @@ fn run_target(places: &Places, target: &str, seconds: u64) -> Result<(), String>
             "ulimit -v {ADDRESS_SPACE_KIB_MAX}; exec \"$0\" \"$@\""
         ))
         .arg(&places.program)
-        .args(fuzzer_options(seconds, &found))
-        .args([&grown, &places.seeds.join(target)])
+        .args(fuzzer_options(seconds, longest(&seeds)?, &found))
+        .args([&grown, &seeds])
         .env("CANDOR_FUZZ_TARGET", target)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -253,11 +255,24 @@ fn run_target(places: &Places, target: &str, seconds: u64) -> Result<(), String>
     Err(failure(target, &told, &path))
 }
 
-fn fuzzer_options(seconds: u64, found: &Path) -> Vec<String> {
+/// The longest seed's length.
+fn longest(seeds: &Path) -> Result<u64, String> {
+    let mut longest = 0;
+    for entry in fs::read_dir(seeds).map_err(|error| fault(seeds, &error))? {
+        let length = entry.and_then(|entry| entry.metadata());
+        longest = longest.max(length.map_err(|error| fault(seeds, &error))?.len());
+    }
+    Ok(longest)
+}
+
+fn fuzzer_options(seconds: u64, longest_seed: u64, found: &Path) -> Vec<String> {
     vec![
         format!("-max_total_time={seconds}"),
         format!("-timeout={INPUT_SECONDS_MAX}"),
-        format!("-max_len={INPUT_BYTES_MAX}"),
+        format!(
+            "-max_len={}",
+            INPUT_BYTES.max(longest_seed + longest_seed / 4)
+        ),
         format!("-rss_limit_mb={MEMORY_MIB_MAX}"),
         "-print_final_stats=1".to_owned(),
         "-reload=0".to_owned(),

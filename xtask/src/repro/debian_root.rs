@@ -18,7 +18,6 @@ const SOURCE: &str = "/usr/src/candor";
 const VENDORED: &str = "/usr/src/crates";
 const RUST: &str = "/opt/rust";
 const TARGET: &str = "/var/tmp/candor";
-const SCRIPT: &str = "mount -t proc proc /proc && cd /usr/src/candor && exec \"$0\" \"$@\"";
 
 /// Builds; gives the place as this machine sees it.
 pub(super) fn build(
@@ -42,12 +41,10 @@ pub(super) fn build(
     };
     let mut command = Command::new("unshare");
     command
-        .args([
-            "--net", "--uts", "--ipc", "--mount", "--pid", "--fork", "--",
-        ])
-        .arg("chroot")
+        .args(["--net", "--uts", "--ipc", "--mount", "--pid", "--fork"])
+        .args(["--mount-proc", "--wd", SOURCE, "--root"])
         .arg(&root)
-        .args(["/bin/sh", "-c", SCRIPT])
+        .arg("--")
         .arg(format!("{RUST}/bin/cargo"))
         .args(inside.arguments(programs))
         .args(["--offline", "--config", SOURCES_REPLACED, "--config"])
