@@ -10,7 +10,7 @@ import tempfile
 import zipfile
 import zlib
 
-from recipes.pair import A, B, C, ENCRYPTED, MALFORMED, UNSUPPORTED, WHEN, member, run, sample, trouble, words
+from recipes.pair import A, B, C, ENCRYPTED, MALFORMED, UNSUPPORTED, WHEN, member, run, sample, streams, trouble, words
 
 
 def zipped(entries, method=zipfile.ZIP_DEFLATED, out=None, **options):
@@ -124,7 +124,7 @@ def gzips():
     sample("gzip/named", gzipped(A, "a.txt"), member("a.txt", A))
     sample("gzip/unnamed", gzipped(B), member("(gzip)", B))
     two = gzipped(A, "a.txt") + gzipped(B)
-    sample("gzip/multi", two, member("a.txt", A + B), "stops-at %d" % len(A))
+    sample("gzip/multi", two, member("a.txt", A + B), *streams(A, B), "stops-at %d" % len(A))
     sample("gzip/padded", gzipped(A) + bytes(700), member("(gzip)", A))
     after = trouble(MALFORMED, None, "data after the end")
     sample("gzip/followed", gzipped(A) + C, member("(gzip)", A), member("(after end)", C), after)
@@ -134,7 +134,7 @@ def gzips():
     sample("gzip/all-fields", fancy + body, member("n", A))
     wrong = raw[:-8] + b"\0\0\0\0" + raw[-4:]
     text = trouble(MALFORMED, None, "checksum does not match")
-    sample("gzip/multi-wrong-checksum", wrong + gzipped(B), member("(gzip)", A + B), text)
+    sample("gzip/multi-wrong-checksum", wrong + gzipped(B), member("(gzip)", A + B), *streams(A, B), text)
 
 
 def bzip2s():
@@ -143,7 +143,7 @@ def bzip2s():
     runs = b"a" * 3 + b"b" * 4 + b"c" * 5 + b"d" * 259 + b"e" * 260 + b"f" * 1000
     sample("bzip2/runs", bz2.compress(runs, 1), member("(bzip2)", runs))
     two = bz2.compress(A) + bz2.compress(B)
-    sample("bzip2/multi", two, member("(bzip2)", A + B), "stops-at %d" % len(A))
+    sample("bzip2/multi", two, member("(bzip2)", A + B), *streams(A, B), "stops-at %d" % len(A))
     every = bytes(range(256)) * 3
     sample("bzip2/every-byte", bz2.compress(every), member("(bzip2)", every))
 
@@ -153,7 +153,7 @@ def xzs():
         packed = run("xz", "-c", "--check=" + check, stdin=B)
         sample("xz/check-" + check, packed, member("(xz)", B))
     two = run("xz", "-c", stdin=A) + bytes(8) + run("xz", "-c", stdin=B)
-    sample("xz/multi", two, member("(xz)", A + B), "stops-at %d" % len(A))
+    sample("xz/multi", two, member("(xz)", A + B), *streams(A, B), "stops-at %d" % len(A))
     blocks = run("xz", "-c", "-T1", "--block-size=500", stdin=B)
     sample("xz/blocks", blocks, member("(xz)", B))
     code = b"".join(b"\xe8" + struct.pack("<i", n * 7) + b"\x90\x90" for n in range(200))
@@ -171,7 +171,7 @@ def zstds():
     long = run("zstd", "-c", "--ultra", "-22", "--long=24", stdin=B)
     sample("zstd/long", long, member("(zstd)", B))
     two = run("zstd", "-c", stdin=A) + run("zstd", "-c", stdin=B)
-    sample("zstd/multi", two, member("(zstd)", A + B), "stops-at %d" % len(A))
+    sample("zstd/multi", two, member("(zstd)", A + B), *streams(A, B), "stops-at %d" % len(A))
     skipped = struct.pack("<II", 0x184D2A53, len(C)) + C
     sample("zstd/skippable", skipped + run("zstd", "-c", stdin=A), member("(zstd)", A), "stops-at 0")
     with tempfile.TemporaryDirectory() as folder:

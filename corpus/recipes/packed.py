@@ -7,7 +7,7 @@ import tempfile
 import zlib
 
 from recipes.cabinet import Lzx, block, cabinet, extracted, translated
-from recipes.pair import A, B, C, ENCRYPTED, MALFORMED, UNSUPPORTED, member, run, sample, trouble, words
+from recipes.pair import A, B, C, ENCRYPTED, MALFORMED, UNSUPPORTED, member, run, sample, streams, trouble, words
 
 AFTER = trouble(MALFORMED, None, "data after the end")
 
@@ -82,13 +82,13 @@ def lz4s():
     sample("lz4/zeros", packed(zeros), member("(lz4)", zeros))
     sample("lz4/empty", packed(b""), member("(lz4)", b""))
     two = packed(A) + packed(B)
-    sample("lz4/multi", two, member("(lz4)", A + B), "stops-at %d" % len(A))
+    sample("lz4/multi", two, member("(lz4)", A + B), *streams(A, B), "stops-at %d" % len(A))
     skipped = struct.pack("<II", 0x184D2A57, len(C)) + C
     sample("lz4/skippable", skipped + packed(A), member("(lz4)", A), "stops-at 0")
     legacy = packed(B, "-l")
     sample("lz4/legacy", legacy, *one, "stops-at 0")
     both = packed(A, "-l") + packed(B)
-    sample("lz4/legacy-then-new", both, member("(lz4)", A + B), "stops-at 0", "stops-at %d" % len(A))
+    sample("lz4/legacy-then-new", both, member("(lz4)", A + B), *streams(A, B), "stops-at 0", "stops-at %d" % len(A))
     wrong = bytearray(packed(B))
     wrong[-1] ^= 1
     text = "checksum does not match"
@@ -102,7 +102,7 @@ def lzips():
     sample("lzip/one", packed, member("(lzip)", B))
     sample("lzip/empty", run("lzip", "-c", stdin=b""), member("(lzip)", b""))
     two = run("lzip", "-c", stdin=A) + packed
-    sample("lzip/multi", two, member("(lzip)", A + B), "stops-at %d" % len(A))
+    sample("lzip/multi", two, member("(lzip)", A + B), *streams(A, B), "stops-at %d" % len(A))
     wrong = bytearray(packed)
     wrong[-20] ^= 1
     text = "checksum or size does not match"

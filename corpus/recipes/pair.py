@@ -38,6 +38,11 @@ def member(name, content):
     return "member %s %d %s" % (spell(name), len(content), hashlib.sha256(content).hexdigest())
 
 
+def streams(*contents):
+    """Several streams in one file, each a member of its own beside the one that all of them make."""
+    return [member("(stream %d)" % (index + 1), content) for index, content in enumerate(contents)]
+
+
 def trouble(reason, name, text):
     return "trouble %s %s %s" % (reason, spell(name) if name else "-", text)
 

@@ -1,7 +1,7 @@
 //! Any object: which format it is in, what else it is, and the archives inside it.
 
 use proto::{Budget, Limits, Unlimited};
-use unpack::{Embedded, Source, Trouble, embedded, identify, identify_beside_executable};
+use unpack::{Embedded, Source, Trouble, embedded, identify, identify_beside};
 
 use super::{Target, Unmapped, is_chosen};
 
@@ -19,13 +19,13 @@ pub(super) fn check(_: &Target, input: &[u8]) {
 
 type Recognised = (
     &'static str,
-    Option<&'static str>,
+    Vec<&'static str>,
     (Vec<Embedded>, Vec<Trouble>),
 );
 
 fn recognised(source: &dyn Source) -> Recognised {
     let format = identify(source).expect("memory can be read");
-    let beside = identify_beside_executable(source).expect("memory can be read");
+    let beside = identify_beside(source, format).expect("memory can be read");
     let limits = Limits::default();
     let mut budget = Budget::new(limits, Unlimited::clock_ms);
     let size_bytes = source.size_bytes();
@@ -42,5 +42,9 @@ fn recognised(source: &dyn Source) -> Recognised {
             "{part:?} lies past the end"
         );
     }
-    (format.name, beside.map(|format| format.name), inside)
+    (
+        format.name,
+        beside.iter().map(|format| format.name).collect(),
+        inside,
+    )
 }

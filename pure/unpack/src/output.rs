@@ -2,6 +2,8 @@
 //! within the budget. It refuses to grow past the bytes that may still be looked at, the memory
 //! that may still be held, the time, and a sane proportion to what went in.
 
+use std::ops::Range;
+
 use proto::{Budget, Reason};
 
 use crate::members::{Content, Flow, Member, Members};
@@ -151,6 +153,20 @@ impl Output {
             count = count.saturating_sub(most);
         }
         Ok(())
+    }
+
+    /// Hands some of the bytes over as a member, and keeps them.
+    pub(crate) fn show(
+        &self,
+        name: &[u8],
+        part: Range<usize>,
+        members: &mut dyn Members,
+        budget: &mut Budget,
+    ) -> Flow {
+        let end = part.end.min(self.filled);
+        let bytes = self.bytes.get(part.start..end).unwrap_or_default();
+        let content = Content::Bytes(bytes);
+        members.member(Member { name, content }, budget)
     }
 
     /// Hands the bytes over as a member, then gives the memory back.

@@ -1,5 +1,8 @@
 //! What gzip, bzip2, xz and zstd files share: streams one after the other, decoded into one
-//! member as the usual tools would, so that nothing hides across the border of two streams.
+//! member as the usual tools would, so that nothing hides across the border of two streams; and
+//! each of the first ones alone, since a known file may be one of them.
+
+use std::ops::Range;
 
 use proto::{Budget, Reason};
 
@@ -10,6 +13,9 @@ use crate::{ReadError, Source};
 
 /// Decodes one stream; leaves the input after it.
 pub(crate) type Decode = fn(&mut Input<'_>, &mut Output, &mut Budget) -> Result<(), Stop>;
+
+/// Streams that are members of their own too; the member that all of them make holds the others.
+const STREAMS_MAX: usize = 16;
 
 /// The name of data after a container's end.
 pub(super) const AFTER_END: &[u8] = b"(after end)";
@@ -35,15 +41,23 @@ impl Streams<'_> {
         let mut troubles = Troubles::default();
         let mut input = Input::whole(source);
         let mut output = Output::new(Tally::new(source.size_bytes()));
-        let finished = self.decode_all(&mut input, (&mut output, &mut *budget), &mut troubles);
+        let mut streams = Vec::new();
+        let decoded = (&mut output, &mut streams);
+        let finished = self.decode_all(&mut input, decoded, budget, &mut troubles);
+        let is_several = streams.len() > 1;
         let nothing = finished.is_err() && output.bytes().is_empty();
-        let flow = match nothing {
-            true => {
-                output.discard(budget);
-                Flow::Continue
-            }
-            false => output.hand_over(self.name, members, budget).0,
+        let mut flow = match nothing {
+            true => Flow::Continue,
+            false => output.show(self.name, 0..usize::MAX, members, budget),
         };
+        let several = streams.into_iter().enumerate().filter(|_| is_several);
+        for (index, stream) in several {
+            if flow == Flow::Continue {
+                let name = format!("(stream {})", index.saturating_add(1));
+                flow = output.show(name.as_bytes(), stream, members, budget);
+            }
+        }
+        output.discard(budget);
         match finished {
             Err(stop) => troubles.note(input.offset(), stop),
             Ok(()) if flow == Flow::Continue => {
@@ -54,15 +68,22 @@ impl Streams<'_> {
         troubles.into_vec()
     }
 
+    /// Decodes one stream after the other; notes where each that has bytes lies in the output.
     fn decode_all(
         &self,
         input: &mut Input<'_>,
-        (output, budget): (&mut Output, &mut Budget),
+        (output, streams): (&mut Output, &mut Vec<Range<usize>>),
+        budget: &mut Budget,
         troubles: &mut Troubles,
     ) -> Result<(), Stop> {
         loop {
             let begin = input.offset();
+            let stream = output.bytes().len();
             let decoded = (self.decode)(input, output, budget);
+            let stream = stream..output.bytes().len();
+            if !stream.is_empty() && streams.len() < STREAMS_MAX {
+                streams.push(stream);
+            }
             let again = skip_zeros(input, budget)? && (self.begins)(input.at_least(8)?);
             match decoded {
                 Ok(()) if !again => return Ok(()),

@@ -53,7 +53,7 @@ fn what_came_before_a_cut_is_handed_over() {
     for (name, least) in [
         ("gzip/unnamed", 0.6),
         ("xz/check-crc64", 0.5),
-        ("zstd/multi", 0.2),
+        ("zstd/multi", 0.1),
         ("zip/deflate", 0.6),
         ("tar/ustar", 0.3),
     ] {
