@@ -5,20 +5,23 @@ use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use engine::{Examined, Object, Options, Scanner};
+use engine::{Examined, Hashing, Object, Options, Scanner, groups_of};
 use kernel::file::FileStat;
 use proto::{
     Budget, Detail, FINDINGS_MAX, Finding, Limits, MATCH_BYTES_MAX, Match, Reason, RuleRef,
     ScanOptions, Verdict,
 };
+use rules::pack::Group;
 use rules::{Pack, RuleId};
 use unpack::identify::UnpackFn;
+use unpack::normalise::Normal;
 use unpack::{
     Content, Facts, Flow, Format, Member, Members, ReadError, Role, Source, SubSource, Trouble,
     identify, identify_beside_executable,
 };
 
 use crate::file_source::FileSource;
+use crate::views::Views;
 
 /// Files up to this size are read once, whole.
 const WHOLE_BYTES_MAX: u64 = 4 << 20;
@@ -108,6 +111,7 @@ fn scan_opened(buffers: &mut ScanBuffers<'_>, wanted: FileToScan<'_>, stat: &Fil
             all_matches: wanted.options.all_matches,
         },
         shows_bytes: wanted.options.match_bytes,
+        wants_views: Views::are_wanted(buffers.pack),
         verdict: Verdict {
             size_bytes: stat.size_bytes,
             ..Verdict::default()
@@ -142,14 +146,16 @@ fn clock_ms() -> u64 {
 }
 
 /// A scan under way.
-struct FileScan<'s, 'p> {
+pub(crate) struct FileScan<'s, 'p> {
     pack: &'p Pack<'p>,
-    scanner: &'s mut Scanner<'p>,
-    options: Options,
+    pub(crate) scanner: &'s mut Scanner<'p>,
+    pub(crate) options: Options,
     shows_bytes: bool,
+    /// Some rule tells text from what is not, or could match in a normalised view.
+    pub(crate) wants_views: bool,
     verdict: Verdict,
     /// The names that lead to the object at hand.
-    path: Vec<Vec<u8>>,
+    pub(crate) path: Vec<Vec<u8>>,
 }
 
 impl FileScan<'_, '_> {
@@ -173,7 +179,12 @@ impl FileScan<'_, '_> {
             Role::Executable(facts) => facts(source),
             _ => (None, Vec::new()),
         };
-        let examined = self.examine(source, facts.as_ref(), budget);
+        let normal = Views { scan: self }.kind(source, format.name, budget);
+        let groups = match normal {
+            Normal::Neither => groups_of(format.name),
+            _ => &[],
+        };
+        let examined = self.examine(source, (groups, facts.as_ref()), budget);
         if examined.allowed {
             return;
         }
@@ -183,13 +194,15 @@ impl FileScan<'_, '_> {
             .into_iter()
             .filter(|trouble| trouble.reason != Reason::Malformed);
         told.for_each(|trouble| self.trouble(trouble));
+        Views { scan: self }.object(source, normal, budget);
         self.inside(source, format, facts.as_ref(), budget);
     }
 
+    /// Looks at an object as it is.
     fn examine(
         &mut self,
         source: &dyn Source,
-        facts: Option<&Facts>,
+        (groups, facts): (&[Group], Option<&Facts>),
         budget: &mut Budget,
     ) -> Examined {
         let size_bytes = source.size_bytes();
@@ -204,6 +217,8 @@ impl FileScan<'_, '_> {
             source,
             look_bytes,
             facts,
+            groups,
+            hashing: Hashing::Everything,
         };
         let options = Options {
             sha256: self.options.sha256 && self.path.is_empty(),
@@ -213,6 +228,12 @@ impl FileScan<'_, '_> {
         if self.path.is_empty() {
             self.verdict.sha256 = examined.sha256;
         }
+        self.take(source, &examined);
+        examined
+    }
+
+    /// Tells what was found in an object, and what kept it from being looked at wholly.
+    pub(crate) fn take(&mut self, source: &dyn Source, examined: &Examined) {
         if let Some(error) = &examined.read_error {
             self.read_error(error);
         }
@@ -236,7 +257,6 @@ impl FileScan<'_, '_> {
                 matches: hit.matches.clone(),
             });
         }
-        examined
     }
 
     /// The first bytes of each match, where the caller asked to see them.
@@ -283,7 +303,7 @@ impl FileScan<'_, '_> {
     }
 
     /// Goes one container deeper, and tells what went wrong there.
-    fn unpacked(
+    pub(crate) fn unpacked(
         &mut self,
         source: &dyn Source,
         budget: &mut Budget,
@@ -408,7 +428,7 @@ impl FileScan<'_, '_> {
         self.verdict.note(detail);
     }
 
-    fn note(&mut self, reason: Reason, text: &str) {
+    pub(crate) fn note(&mut self, reason: Reason, text: &str) {
         let detail = Detail {
             reason,
             member: self.path.clone(),
@@ -417,7 +437,7 @@ impl FileScan<'_, '_> {
         self.verdict.note(detail);
     }
 
-    fn read_error(&mut self, error: &ReadError) {
+    pub(crate) fn read_error(&mut self, error: &ReadError) {
         match error {
             ReadError::Shrank => {
                 self.note(
