@@ -20,7 +20,10 @@ pub fn groups_of(format: &str) -> &'static [Group] {
         "swf" | "swf-compressed" => &[Group::Flash],
         "java-class" => &[Group::Java],
         // What the peer has no name for.
-        "data" | "ico" | "mp4" | "ttf" | "wasm" | "dex" | "flac" | "matroska" => &[Group::Other],
+        "data" | "ico" | "mp4" | "ttf" | "wasm" | "dex" | "flac" | "matroska" | "ace" | "ar"
+        | "autoit" | "compress" | "dmg" | "ext" | "installshield-cab" | "iso9660" | "lz4"
+        | "lzip" | "lzma" | "lzop" | "pack" | "qcow" | "rpm" | "squashfs" | "vdi" | "vhd"
+        | "vhdx" | "vmdk" | "wim" | "zoo" => &[Group::Other],
         _ => &[],
     }
 }

@@ -764,3 +764,6 @@ fn push_bounded(text: &mut Vec<u8>, byte: u8, bytes_max: usize) {
         text.push(byte);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,17 +56,18 @@ pub fn normal(source: &dyn Source, format: &str, budget: &Budget) -> Result<Norm
     })
 }
 
-/// Text has no control characters that texts don't have, or is UTF-16 of such, high byte first.
+/// Text has no control characters that texts don't have, or is UTF-16 of such, high byte first;
+/// the first pair may be a mark, and is not looked at.
 fn is_text(head: &[u8]) -> bool {
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
         return true;
     }
-    let is_control = |byte: u8| matches!(byte, 0..=6 | 14..=26 | 28..=31 | 127);
+    let is_control = |byte: u8| matches!(byte, 0..=6 | 11 | 14..=26 | 28..=31 | 127);
     if !head.iter().any(|byte| is_control(*byte)) {
         return true;
     }
     let pairs = head.as_chunks::<2>().0;
-    pairs.iter().all(|pair| match pair {
+    pairs.iter().skip(1).all(|pair| match pair {
         [0, low] => !is_control(*low),
         pair => pair != b"\xff\xfe",
     })
@@ -152,4 +153,62 @@ fn starts_in_any_case(bytes: &[u8], lower: &[u8]) -> bool {
     bytes
         .get(..lower.len())
         .is_some_and(|start| start.eq_ignore_ascii_case(lower))
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::{Limits, Unlimited};
+
+    use super::*;
+
+    fn kind(bytes: &[u8]) -> Normal {
+        let budget = Budget::new(Limits::default(), Unlimited::clock_ms);
+        let format = crate::identify(&bytes).unwrap();
+        normal(&bytes, format.name, &budget).unwrap()
+    }
+
+    #[test]
+    fn text_is_what_the_peer_calls_text() {
+        for (bytes, expected) in [
+            (&b"hello world"[..], Normal::Text),
+            (b"hello \x01 world", Normal::Text),
+            (b"hello world \0 more", Normal::Text),
+            (b"hello world xx\0\x01\x02\n", Normal::Neither),
+            (b"hello world!\0\0more", Normal::Neither),
+            (b"\0\x01hello", Normal::Text),
+            (b"ab\0\x0bhello", Normal::Neither),
+            (b"\xff\xfe\0\0\0\0\0\0", Normal::Text),
+            (b"h\0e\0l\0l\0o\0", Normal::Text),
+            (b"\x80\x81\x82abc", Normal::Text),
+            (b"MZ hello", Normal::Neither),
+        ] {
+            assert_eq!(kind(bytes), expected, "{bytes:?}");
+        }
+        let late = [&b"word ".repeat(300), &b"\0\0\0\0"[..]].concat();
+        assert_eq!(kind(&late), Normal::Text);
+    }
+
+    #[test]
+    fn html_is_what_the_peer_calls_html_and_what_browsers_do() {
+        for (bytes, expected) in [
+            (&b"x <html> y"[..], Normal::Html),
+            (b"x <Script src=y>", Normal::Html),
+            (b"x <hTmL> y", Normal::Both),
+            (b"x <Table> y", Normal::Both),
+            (b"x <html lang=en> <p>", Normal::Text),
+            (b"<a name=x> <b hrEF", Normal::Html),
+            (b"<b href=x>", Normal::Text),
+            (b"\xff\xfe<\0h\0e\0a\0d\0>\0", Normal::Html),
+            (b"\0\0\0\0<head>", Normal::Html),
+            (b"\0\0\0\0<hEad>", Normal::Neither),
+        ] {
+            assert_eq!(kind(bytes), expected, "{bytes:?}");
+        }
+        for distance in (CHUNK_BYTES - 10)..(CHUNK_BYTES + 2) {
+            let late = [vec![b'x'; distance], b"<script".to_vec()].concat();
+            assert_eq!(kind(&late), Normal::Html, "{distance}");
+        }
+        let far = [vec![0; 2000], b"<html>".to_vec()].concat();
+        assert_eq!(kind(&far), Normal::Neither);
+    }
 }
