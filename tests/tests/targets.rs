@@ -333,10 +333,10 @@ fn normalised_html_matches_where_the_peer_says() {
     if !peer::is_there("normalised HTML against clamscan") {
         return;
     }
-    let matches: usize = (1..=30)
+    let matches: usize = (1..=15)
         .map(|seed| normalised_round(seed, markup::html))
         .sum();
-    assert!(matches > 12_000, "only {matches} matches");
+    assert!(matches > 6_000, "only {matches} matches");
 }
 
 #[test]

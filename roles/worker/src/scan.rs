@@ -179,7 +179,7 @@ impl FileScan<'_, '_> {
             Role::Executable(facts) => facts(source),
             _ => (None, Vec::new()),
         };
-        let normal = Views { scan: self }.kind(source, format.name, budget);
+        let normal = Views::kind(self, source, format.name, budget);
         let groups = match normal {
             Normal::Neither => groups_of(format.name),
             _ => &[],
@@ -194,7 +194,11 @@ impl FileScan<'_, '_> {
             .into_iter()
             .filter(|trouble| trouble.reason != Reason::Malformed);
         told.for_each(|trouble| self.trouble(trouble));
-        Views { scan: self }.object(source, normal, budget);
+        let mut views = Views {
+            scan: self,
+            fired: examined.hits.iter().map(|hit| hit.rule).collect(),
+        };
+        views.object(source, normal, budget);
         self.inside(source, format, facts.as_ref(), budget);
     }
 

@@ -2,10 +2,12 @@
 //! A view holds nothing that is not in the object, so it is no object of its own to the limits;
 //! what `data:` links hold is.
 
+use std::collections::BTreeSet;
+
 use engine::{Hashing, Object, Options};
 use proto::Budget;
-use rules::Pack;
 use rules::pack::Group;
+use rules::{Pack, RuleId};
 use unpack::Source;
 use unpack::normalise::{self, HtmlViews, Normal, NormalisedText, TextStop, names};
 
@@ -15,6 +17,8 @@ use crate::scan::FileScan;
 pub(crate) struct Views<'v, 's, 'p> {
     /// The scan.
     pub(crate) scan: &'v mut FileScan<'s, 'p>,
+    /// Rules that fired on the object: a view of it tells nothing new of them.
+    pub(crate) fired: BTreeSet<RuleId>,
 }
 
 impl Views<'_, '_, '_> {
@@ -27,14 +31,19 @@ impl Views<'_, '_, '_> {
     }
 
     /// What an object of this format is to normalisation.
-    pub(crate) fn kind(&mut self, source: &dyn Source, format: &str, budget: &Budget) -> Normal {
-        if !self.scan.wants_views {
+    pub(crate) fn kind(
+        scan: &mut FileScan<'_, '_>,
+        source: &dyn Source,
+        format: &str,
+        budget: &Budget,
+    ) -> Normal {
+        if !scan.wants_views {
             return Normal::Neither;
         }
         match normalise::normal(source, format, budget) {
             Ok(normal) => normal,
             Err(stop) => {
-                self.stopped(stop);
+                stopped(scan, stop);
                 Normal::Neither
             }
         }
@@ -61,7 +70,7 @@ impl Views<'_, '_, '_> {
                 (&[Group::Text], Hashing::Nothing),
                 budget,
             ),
-            Err(stop) => self.stopped(stop),
+            Err(stop) => stopped(self.scan, stop),
         }
     }
 
@@ -97,6 +106,9 @@ impl Views<'_, '_, '_> {
         (groups, hashing): (&[Group], Hashing),
         budget: &mut Budget,
     ) {
+        if !self.scan.options.all_matches && !self.fired.is_empty() {
+            return;
+        }
         let object = Object {
             source: view,
             look_bytes: view.size_bytes(),
@@ -108,7 +120,8 @@ impl Views<'_, '_, '_> {
             sha256: false,
             ..self.scan.options
         };
-        let examined = self.scan.scanner.examine(&object, options, budget);
+        let mut examined = self.scan.scanner.examine(&object, options, budget);
+        examined.hits.retain(|hit| self.fired.insert(hit.rule));
         self.scan.path.push(name.to_vec());
         self.scan.take(view, &examined);
         self.scan.path.pop();
@@ -119,14 +132,13 @@ impl Views<'_, '_, '_> {
             normalise::links(views, members, budget)
         });
     }
+}
 
-    fn stopped(&mut self, stop: TextStop) {
-        match stop {
-            TextStop::Limit(reason) => {
-                self.scan
-                    .note(reason, "normalising takes longer than the limit allows");
-            }
-            TextStop::Read(error) => self.scan.read_error(&error),
+fn stopped(scan: &mut FileScan<'_, '_>, stop: TextStop) {
+    match stop {
+        TextStop::Limit(reason) => {
+            scan.note(reason, "normalising takes longer than the limit allows");
         }
+        TextStop::Read(error) => scan.read_error(&error),
     }
 }

@@ -51,9 +51,76 @@ pub(super) fn push_named(name: &[u8], out: &mut Vec<u8>) -> bool {
     }
 }
 
-/// Resolves a number, which wraps as it does in the peer.
-pub(super) fn push_number(number: u32, out: &mut Vec<u8>) {
-    push_character(number, out);
+/// Whether a reference by name may have this byte.
+pub(super) fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+/// Whether a reference by number has hexadecimal digits.
+pub(super) fn is_hex(reference: &[u8]) -> bool {
+    matches!(reference.get(2), Some(b'x' | b'X'))
+}
+
+/// The number of a reference by number, and how many of its bytes make it.
+pub(super) fn number(reference: &[u8]) -> Option<(u64, usize)> {
+    let digits = reference.strip_prefix(b"&#")?;
+    let (digits, radix) = match digits.first() {
+        Some(b'x' | b'X') => (digits.get(1..).unwrap_or_default(), 16),
+        _ => (digits, 10),
+    };
+    let values = digits
+        .iter()
+        .map_while(|digit| char::from(*digit).to_digit(radix));
+    let (mut number, mut count) = (0u64, reference.len().saturating_sub(digits.len()));
+    for value in values {
+        number = number
+            .wrapping_mul(u64::from(radix))
+            .wrapping_add(u64::from(value));
+        count = count.saturating_add(1);
+    }
+    Some((number, count))
+}
+
+/// What ends a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// A semicolon, which belongs to it.
+    Semicolon,
+    /// Something that does not belong to it.
+    Other,
+}
+
+impl Closing {
+    /// What this byte is to a reference that it ends.
+    pub(super) fn of(byte: u8) -> Self {
+        match byte {
+            b';' => Self::Semicolon,
+            _ => Self::Other,
+        }
+    }
+
+    /// The semicolon, where there is one.
+    pub(super) fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::Semicolon => b";",
+            Self::Other => b"",
+        }
+    }
+}
+
+/// Past 16 bits only the low ones count, and none of them is no character.
+pub(super) fn push_number(number: u64, closing: Closing, out: &mut Vec<u8>) {
+    let low = u16::try_from(number & 0xffff).unwrap_or_default();
+    let is_wide = number > 0xffff;
+    if is_wide && low == 0 {
+        return;
+    }
+    match u8::try_from(low) {
+        Ok(byte) if closing == Closing::Semicolon && !is_wide => {
+            push_character(u32::from(byte.to_ascii_lowercase()), out);
+        }
+        _ => push_character(u32::from(low), out),
+    }
 }
 
 #[cfg(test)]

@@ -109,7 +109,9 @@ impl Marks {
         let mut bytes = std::mem::take(&mut self.rest);
         bytes.extend(chunk);
         // UTF-16 has zeros between the letters.
-        bytes.retain(|byte| *byte != 0);
+        if bytes.contains(&0) {
+            bytes.retain(|byte| *byte != 0);
+        }
         let mut at = 0usize;
         while let Some(rest) = bytes.get(at..) {
             let wanted =

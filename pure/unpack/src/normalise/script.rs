@@ -4,7 +4,11 @@
 //!
 //! Nothing is run, and what is no JavaScript is cut into tokens all the same.
 
-use std::collections::BTreeMap;
+mod scopes;
+
+use proto::Reason;
+
+use self::scopes::{declared, print};
 
 /// What stands around each script.
 const BEGIN: &[u8] = b"<script>";
@@ -12,17 +16,25 @@ const END: &[u8] = b"</script>";
 /// How deep strings that are evaluated may hold strings that are evaluated.
 const EVAL_DEPTH_MAX: usize = 8;
 
-/// Normalises one script.
-pub(super) fn normalise(script: &[u8], out: &mut Vec<u8>) {
-    let mut tokens = Tokens::default();
+/// Normalises one script; what is packed in it may unpack to `room` bytes in all.
+pub(super) fn normalise(script: &[u8], room: usize, out: &mut Vec<u8>) -> Result<(), Reason> {
+    let mut tokens = Tokens {
+        room,
+        ..Tokens::default()
+    };
     tokens.cut(script, 0);
     let names = declared(&tokens);
     out.extend(BEGIN);
     print(&tokens, &names, out);
     out.extend(END);
+    match tokens.is_short_of_room {
+        true => Err(Reason::LimitRatio),
+        false => Ok(()),
+    }
 }
 
-/// Memory that normalising one byte of script can take.
+/// Memory that normalising one byte of script can take: a token for each byte in a list that grew
+/// by doubling, and a place among the names that are declared.
 pub(super) const BYTES_PER_BYTE: u64 = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +50,8 @@ enum Kind {
 #[derive(Clone, Copy, Debug)]
 struct Token {
     kind: Kind,
-    start: usize,
-    end: usize,
+    start: u32,
+    end: u32,
 }
 
 #[derive(Debug, Default)]
@@ -48,11 +60,15 @@ struct Tokens {
     pool: Vec<u8>,
     /// How many tokens there were when `unescape` was last resolved: nothing is joined to that.
     sealed: usize,
+    /// What packed scripts may still unpack to.
+    room: usize,
+    is_short_of_room: bool,
 }
 
 impl Tokens {
     fn bytes(&self, token: Token) -> &[u8] {
-        self.pool.get(token.start..token.end).unwrap_or_default()
+        let range = token.start as usize..token.end as usize;
+        self.pool.get(range).unwrap_or_default()
     }
 
     /// The bytes of the token this many places before the end, if it is of this kind.
@@ -63,10 +79,22 @@ impl Tokens {
     }
 
     fn push(&mut self, kind: Kind, bytes: &[u8]) {
-        let start = self.pool.len();
+        let start = self.end();
         self.pool.extend(bytes);
-        let end = self.pool.len();
+        let end = self.end();
         self.list.push(Token { kind, start, end });
+    }
+
+    /// Where the pool ends. Its memory is held before: it has no four gigabytes.
+    fn end(&self) -> u32 {
+        u32::try_from(self.pool.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Forgets the last tokens but the first `keep`.
+    fn cut_back(&mut self, keep: usize) {
+        let start = self.list.get(keep).map_or(0, |token| token.start);
+        self.list.truncate(keep);
+        self.pool.truncate(start as usize);
     }
 
     /// Cuts a script into tokens and resolves what can be resolved.
@@ -114,20 +142,14 @@ impl Tokens {
         if joins {
             self.list.pop();
         } else {
-            let start = self.pool.len();
-            let end = start;
-            self.list.push(Token {
-                kind: Kind::Text,
-                start,
-                end,
-            });
+            self.push(Kind::Text, b"");
         }
         // What was joined lies at the end of the pool but for the plus sign.
         if joins {
             self.pool.pop();
         }
         let rest = unquoted(script.get(1..).unwrap_or_default(), quote, &mut self.pool);
-        let end = self.pool.len();
+        let end = self.end();
         if let Some(token) = self.list.last_mut() {
             token.end = end;
         }
@@ -223,11 +245,10 @@ impl Tokens {
             return false;
         };
         let words: Vec<&[u8]> = words.split(|byte| *byte == b'|').collect();
-        let unpacked = unpacked(text, integer(radix).unsigned_abs(), &words);
-        let keep = self.list.len().saturating_sub(12);
-        let start = self.list.get(keep).map_or(0, |token| token.start);
-        self.list.truncate(keep);
-        self.pool.truncate(start);
+        let unpacked = unpacked(text, (integer(radix).unsigned_abs(), &words), self.room);
+        self.room = self.room.saturating_sub(unpacked.len());
+        self.is_short_of_room |= self.room == 0;
+        self.cut_back(self.list.len().saturating_sub(12));
         self.cut(&unpacked, depth.saturating_add(1));
         true
     }
@@ -245,10 +266,7 @@ impl Tokens {
             return false;
         }
         let text = text.to_vec();
-        let keep = self.list.len().saturating_sub(4);
-        let start = self.list.get(keep).map_or(0, |token| token.start);
-        self.list.truncate(keep);
-        self.pool.truncate(start);
+        self.cut_back(self.list.len().saturating_sub(4));
         if !evaluates {
             self.push(Kind::Text, &unescaped(&text));
             self.sealed = self.list.len();
@@ -268,14 +286,11 @@ impl Tokens {
     }
 }
 
-/// The text with each number replaced by its word. What comes out is bounded, so that short
-/// numbers for long words end somewhere.
-fn unpacked(text: &[u8], radix: u32, words: &[&[u8]]) -> Vec<u8> {
-    let given: usize = words.iter().map(|word| word.len()).sum();
-    let bytes_max = text.len().saturating_add(given).saturating_mul(4);
+/// The text with each number replaced by its word, as far as there is room.
+fn unpacked(text: &[u8], (radix, words): (u32, &[&[u8]]), room: usize) -> Vec<u8> {
     let mut out = Vec::new();
     let mut left = text;
-    while !left.is_empty() && out.len() < bytes_max {
+    while !left.is_empty() && out.len() < room {
         let (word, rest) = split_while(left, is_word);
         let known = place_of(word, radix).and_then(|place| words.get(place));
         match known {
@@ -286,6 +301,7 @@ fn unpacked(text: &[u8], radix: u32, words: &[&[u8]]) -> Vec<u8> {
         out.extend(other);
         left = rest;
     }
+    out.truncate(room);
     out
 }
 
@@ -437,163 +453,13 @@ fn short_number(text: &[u8]) -> String {
     format!("{}e{sign}{:02}", trimmed(digits), exponent.unsigned_abs())
 }
 
-/// For each function in the order in which they begin, the script itself first: its names' tokens
-/// and their numbers.
-type Scopes = Vec<Vec<(Token, u32)>>;
-
-/// Follows functions through a script.
-#[derive(Debug)]
-struct Follower {
-    /// Open functions: which, and the depth of braces outside its body once that began.
-    open: Vec<(usize, Option<usize>)>,
-    braces: usize,
-    begun: usize,
-}
-
-impl Follower {
-    fn new() -> Self {
-        Self {
-            open: vec![(0, Some(0))],
-            braces: 0,
-            begun: 1,
-        }
-    }
-
-    /// Passes a token; the functions that it begins and ends.
-    fn pass(&mut self, kind: Kind, bytes: &[u8]) -> (Option<usize>, Option<usize>) {
-        match (kind, bytes) {
-            (Kind::Word, b"function") => {
-                let scope = self.begun;
-                self.begun = scope.saturating_add(1);
-                self.open.push((scope, None));
-                (Some(scope), None)
-            }
-            (Kind::Sign, b"{") => {
-                let outside = self.braces;
-                if let Some((_, depth @ None)) = self.open.last_mut() {
-                    *depth = Some(outside);
-                }
-                self.braces = outside.saturating_add(1);
-                (None, None)
-            }
-            (Kind::Sign, b"}") => {
-                self.braces = self.braces.saturating_sub(1);
-                match self.open.last() {
-                    Some((scope, Some(outside))) if *scope > 0 && *outside == self.braces => {
-                        let scope = *scope;
-                        self.open.pop();
-                        (None, Some(scope))
-                    }
-                    _ => (None, None),
-                }
-            }
-            _ => (None, None),
-        }
-    }
-
-    fn scope(&self) -> usize {
-        self.open.last().map_or(0, |open| open.0)
-    }
-}
-
-/// Whether the next word is declared by standing there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Expects {
-    Nothing,
-    /// Behind `var`, and behind each comma until the statement ends.
-    Variable,
-    /// In a `var` statement.
-    Comma,
-    /// A function's name or its arguments.
-    Header,
-}
-
-fn declared(tokens: &Tokens) -> Scopes {
-    let mut scopes: Scopes = vec![Vec::new()];
-    let mut follower = Follower::new();
-    let mut expects = Expects::Nothing;
-    let mut count = 0u32;
-    for token in &tokens.list {
-        let bytes = tokens.bytes(*token);
-        if follower.pass(token.kind, bytes).0.is_some() {
-            scopes.push(Vec::new());
-            expects = Expects::Header;
-            continue;
-        }
-        let declares = matches!(expects, Expects::Variable | Expects::Header);
-        match (token.kind, bytes) {
-            (Kind::Word, b"var") => expects = Expects::Variable,
-            (Kind::Word, _) if declares => {
-                if let Some(names) = scopes.get_mut(follower.scope()) {
-                    names.push((*token, count));
-                    count = count.saturating_add(1);
-                }
-                if expects == Expects::Variable {
-                    expects = Expects::Comma;
-                }
-            }
-            (Kind::Sign, b",") if expects == Expects::Comma => expects = Expects::Variable,
-            (Kind::Sign, b")" | b"{") if expects == Expects::Header => expects = Expects::Nothing,
-            (Kind::Sign, b";" | b"}") => expects = Expects::Nothing,
-            _ => {}
-        }
-    }
-    scopes
-}
-
-fn print(tokens: &Tokens, scopes: &Scopes, out: &mut Vec<u8>) {
-    let mut names: BTreeMap<&[u8], Vec<u32>> = BTreeMap::new();
-    let enter = |scope: usize, names: &mut BTreeMap<_, Vec<u32>>| {
-        for (token, number) in scopes.get(scope).into_iter().flatten() {
-            names.entry(tokens.bytes(*token)).or_default().push(*number);
-        }
-    };
-    enter(0, &mut names);
-    let mut follower = Follower::new();
-    let mut last: Option<(Kind, &[u8])> = None;
-    for token in &tokens.list {
-        let bytes = tokens.bytes(*token);
-        let (begun, ended) = follower.pass(token.kind, bytes);
-        if let Some(scope) = begun {
-            enter(scope, &mut names);
-        }
-        let is_wordy = |kind| matches!(kind, Kind::Word | Kind::Number);
-        if is_wordy(token.kind) && last.is_some_and(|(kind, _)| is_wordy(kind)) {
-            out.push(b' ');
-        }
-        let is_member = last == Some((Kind::Sign, b"."));
-        let number = names.get(bytes).and_then(|numbers| numbers.last());
-        match (token.kind, number) {
-            (Kind::Word, Some(number)) if !is_member => {
-                out.extend(format!("n{number:03x}").into_bytes());
-            }
-            (Kind::Text, _) => {
-                out.push(b'"');
-                out.extend(bytes.to_ascii_lowercase());
-                out.push(b'"');
-            }
-            _ => out.extend(bytes.to_ascii_lowercase()),
-        }
-        for (token, _) in ended
-            .and_then(|scope| scopes.get(scope))
-            .into_iter()
-            .flatten()
-        {
-            if let Some(numbers) = names.get_mut(tokens.bytes(*token)) {
-                numbers.pop();
-            }
-        }
-        last = Some((token.kind, bytes));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn normalised(script: &str) -> String {
         let mut out = Vec::new();
-        normalise(script.as_bytes(), &mut out);
+        normalise(script.as_bytes(), script.len() * 4, &mut out).unwrap();
         let out = String::from_utf8(out).unwrap();
         let inner = out.strip_prefix("<script>").unwrap();
         inner.strip_suffix("</script>").unwrap().to_string()
@@ -650,6 +516,22 @@ mod tests {
         ] {
             assert_eq!(normalised(script), expected, "{script}");
         }
+    }
+
+    #[test]
+    fn packed_scripts_are_unpacked_within_their_room() {
+        let packed =
+            "eval(function(p,a,c){return p}('0 1=\"2\";3',62,4,'var|foo|bar|'.split('|'),0,{}))";
+        assert_eq!(
+            normalised(packed),
+            "eval(function(n000,n001,n002){return n000}(var n003=\"bar\";3))"
+        );
+        let word = "long".repeat(1000);
+        let bomb = format!("}}('{}',10,1,'{word}'.split('|'),0)", "0 ".repeat(10_000));
+        let mut out = Vec::new();
+        let done = normalise(bomb.as_bytes(), bomb.len() * 4, &mut out);
+        assert_eq!(done, Err(Reason::LimitRatio));
+        assert!(out.len() < bomb.len() * 6);
     }
 
     #[test]

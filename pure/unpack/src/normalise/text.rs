@@ -36,23 +36,32 @@ const fn table() -> [u8; 256] {
     table
 }
 
-/// Whether a byte is white space, and if not, what it becomes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Normaliser {
     after_space: bool,
 }
 
 impl Normaliser {
-    /// Normalises a chunk; `emit` takes each byte.
+    /// Normalises a chunk. Every byte is written and kept or not without a branch, since text
+    /// goes through here whole.
     fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        let begin = out.len();
+        out.resize(begin.saturating_add(chunk.len()), 0);
+        let room = out.get_mut(begin..).unwrap_or_default();
+        let mut kept = 0usize;
+        let mut after_space = self.after_space;
         for byte in chunk {
             let byte = TABLE.get(usize::from(*byte)).copied().unwrap_or(DROP);
-            let is_space = byte == b' ';
-            if byte != DROP && !(is_space && self.after_space) {
-                out.push(byte);
+            if let Some(slot) = room.get_mut(kept) {
+                *slot = byte;
             }
-            self.after_space = is_space || (self.after_space && byte == DROP);
+            let is_space = byte == b' ';
+            let is_dropped = byte == DROP;
+            kept = kept.wrapping_add(usize::from(!is_dropped & !(is_space & after_space)));
+            after_space = is_space | (after_space & is_dropped);
         }
+        self.after_space = after_space;
+        out.truncate(begin.saturating_add(kept));
     }
 }
 

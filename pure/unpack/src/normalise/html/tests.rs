@@ -2,6 +2,7 @@
 
 use proto::{Limits, Unlimited};
 
+use super::walk::LINKS_MAX;
 use super::*;
 
 fn budget(limits: Limits) -> Budget {
