@@ -1,6 +1,6 @@
 //! clamscan, the peer, as an oracle: the same files, the same signatures, every match.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -46,6 +46,49 @@ pub fn clamscan(database: &Path, files: &Path) -> Fired {
             (within(files, path), name.to_string())
         })
         .collect()
+}
+
+/// What clamscan leaves of each file: the names and the bytes of its renderings and members.
+#[must_use]
+pub fn leftovers(files: &Path, temporary: &Path) -> BTreeMap<String, Vec<(String, Vec<u8>)>> {
+    let database = temporary.join("none.ndb");
+    let nothing = "Nothing:0:*:00112233445566778899aabbccddeeff0123456789\n";
+    std::fs::write(&database, nothing).expect("a signature");
+    let folder = temporary.join("left");
+    std::fs::create_dir(&folder).expect("a folder");
+    let status = Command::new("clamscan")
+        .args(["--no-summary", "--infected", "--recursive", "--leave-temps"])
+        .arg("--tempdir")
+        .arg(&folder)
+        .arg("--database")
+        .args([&database, files])
+        .status()
+        .expect("clamscan starts");
+    assert!(status.success(), "clamscan found something, or failed");
+    let mut left = BTreeMap::new();
+    for entry in std::fs::read_dir(&folder).expect("it is there").flatten() {
+        // DATE_TIME-NAME.RANDOM
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let name = name
+            .split_once('-')
+            .and_then(|(_, name)| name.rsplit_once('.'));
+        if let Some((name, _)) = name {
+            gather(&entry.path(), left.entry(name.to_string()).or_default());
+        }
+    }
+    left
+}
+
+fn gather(folder: &Path, left: &mut Vec<(String, Vec<u8>)>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            gather(&path, left);
+        } else {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            left.push((name, std::fs::read(&path).expect("a file that was left")));
+        }
+    }
 }
 
 /// What Candor finds with the same.

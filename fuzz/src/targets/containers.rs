@@ -39,11 +39,7 @@ fn unpacked(unpack: UnpackFn, source: &dyn Source) -> [u8; 32] {
         ..Limits::default()
     };
     let mut budget = Budget::new(limits, Unlimited::clock_ms);
-    let mut watcher = Watcher {
-        container_bytes: source.size_bytes(),
-        seen: Sha256::new(),
-        flow: Flow::Continue,
-    };
+    let mut watcher = Watcher::new(source.size_bytes());
     let troubles = unpack(source, &mut budget, &mut watcher);
     assert_eq!(
         budget.memory_left(),
@@ -62,10 +58,21 @@ fn unpacked(unpack: UnpackFn, source: &dyn Source) -> [u8; 32] {
 }
 
 /// Takes members as a worker would, and remembers a digest of all of them.
-struct Watcher {
+pub(super) struct Watcher {
     container_bytes: u64,
-    seen: Sha256,
+    pub(super) seen: Sha256,
     flow: Flow,
+}
+
+impl Watcher {
+    /// One that has seen nothing of a container of this size.
+    pub(super) fn new(container_bytes: u64) -> Self {
+        Self {
+            container_bytes,
+            seen: Sha256::new(),
+            flow: Flow::Continue,
+        }
+    }
 }
 
 impl Members for Watcher {

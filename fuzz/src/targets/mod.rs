@@ -7,6 +7,7 @@ mod messages;
 mod objects;
 mod packs;
 mod rules;
+mod views;
 
 use std::fmt;
 
@@ -71,6 +72,11 @@ pub fn targets() -> Vec<Target> {
     }
     targets.extend([
         Target::new("objects", objects::check, allow(40, 16)),
+        Target::new(
+            "views",
+            views::check,
+            allow(2 * containers::MEMORY_MIB + 8, 64),
+        ),
         Target::new("rules", rules::check, allow(64, 512)),
         Target::new("bodies", bodies::check, allow(64, 512)),
         Target::new("cvd", rules::check_container, allow(1, 64)),

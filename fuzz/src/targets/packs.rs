@@ -2,9 +2,10 @@
 //! missed match, and nothing worse. The first two bytes are the length of the object, which is the
 //! end of the input; what lies between is the pack.
 
-use engine::{Examined, Object, Options, Scanner};
+use engine::{Examined, Hashing, Object, Options, Scanner};
 use proto::{Budget, Limits, Unlimited};
 use rules::body::{Direction, Program};
+use rules::pack::Group;
 use rules::{Pack, RuleId, describe_dropped, describe_rule, describe_sources};
 use unpack::{Facts, Section, Source, Structure};
 
@@ -49,12 +50,14 @@ pub(crate) fn scan(pack: &Pack<'_>, object: &[u8], budget: &mut Budget) -> Exami
     };
     let size_bytes = object.size_bytes();
     let mut scanner = Scanner::new(pack);
-    for structure in [Structure::Pe, Structure::Elf] {
+    for (structure, group) in [(Structure::Pe, Group::Pe), (Structure::Elf, Group::Elf)] {
         let facts = facts(structure, size_bytes);
         let as_executable = Object {
             source: &object,
             look_bytes: size_bytes,
             facts: Some(&facts),
+            groups: &[group],
+            hashing: Hashing::Everything,
         };
         scanner.examine(&as_executable, options, budget);
     }
@@ -62,6 +65,8 @@ pub(crate) fn scan(pack: &Pack<'_>, object: &[u8], budget: &mut Budget) -> Exami
         source: &object,
         look_bytes: size_bytes,
         facts: None,
+        groups: &[Group::Text, Group::Html, Group::Ole2, Group::Pdf],
+        hashing: Hashing::Everything,
     };
     let examined = scanner.examine(&plain, options, budget);
     for hit in &examined.hits {

@@ -20,6 +20,8 @@ mod digests;
 mod hashes;
 mod offsets;
 mod scanner;
+mod targets;
 mod window;
 
-pub use scanner::{Examined, Hit, Object, Options, Scanner};
+pub use scanner::{Examined, Hashing, Hit, Object, Options, Scanner};
+pub use targets::groups_of;

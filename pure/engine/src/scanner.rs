@@ -7,11 +7,11 @@ use rules::body::Gap;
 use rules::pack::{BodyRule, Group, SearchTable};
 use rules::{Pack, RuleId};
 use sha2::{Digest as _, Sha256};
-use unpack::{Facts, ReadError, Source, Structure};
+use unpack::{Facts, ReadError, Source};
 
 use crate::body::Span;
 use crate::chain::{Chains, Found};
-use crate::digests::Digesting;
+use crate::digests::{Digesting, Wanted};
 use crate::hashes::{self, Look, Trouble};
 use crate::offsets;
 use crate::window::Window;
@@ -24,6 +24,19 @@ pub struct Object<'a> {
     pub look_bytes: u64,
     /// What is known of its structure, for an executable.
     pub facts: Option<&'a Facts>,
+    /// The groups of signatures that apply besides those for any object.
+    pub groups: &'a [Group],
+    /// Which hash signatures apply.
+    pub hashing: Hashing,
+}
+
+/// Which hash signatures apply to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hashing {
+    /// All of them.
+    Everything,
+    /// None: it is our own rendering of something else.
+    Nothing,
 }
 
 /// What to look for.
@@ -132,7 +145,10 @@ impl<'p> Scanner<'p> {
         examined: &mut Examined,
     ) -> Result<(), Trouble> {
         let size_bytes = object.source.size_bytes();
-        let wanted = hashes::wanted(self.pack, size_bytes, options);
+        let wanted = match object.hashing {
+            Hashing::Everything => hashes::wanted(self.pack, size_bytes, options),
+            Hashing::Nothing => Wanted::default(),
+        };
         let mut pass = Pass {
             digesting: wanted.any().then(|| Digesting::new(wanted)),
             bodies: Bodies::new(self.pack, object, options),
@@ -376,12 +392,9 @@ struct Bodies<'a> {
 
 impl<'a> Bodies<'a> {
     fn new(pack: &'a Pack<'a>, object: &Object<'a>, options: Options) -> Self {
-        let group = object.facts.map(|facts| match facts.structure {
-            Structure::Pe => Group::Pe,
-            Structure::Elf => Group::Elf,
-        });
-        let applies =
-            |table: &&SearchTable<'_>| table.group == Group::Any || Some(table.group) == group;
+        let applies = |table: &&SearchTable<'_>| {
+            table.group == Group::Any || object.groups.contains(&table.group)
+        };
         Self {
             pack,
             facts: object.facts,

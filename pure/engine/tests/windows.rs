@@ -1,7 +1,7 @@
 //! Large objects are read in windows: where a window ends must not matter.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
-use engine::{Examined, Object, Options, Scanner};
+use engine::{Examined, Hashing, Object, Options, Scanner};
 use proto::{Budget, Limits, Match, Reason, Unlimited};
 use rules::{Compiler, IgnoreList, Pack};
 
@@ -26,6 +26,8 @@ fn examine(pack: &[u8], bytes: &[u8], limits: Limits) -> Examined {
         source: &bytes,
         look_bytes: bytes.len() as u64,
         facts: None,
+        groups: &[],
+        hashing: Hashing::Everything,
     };
     let options = Options {
         all_matches: true,

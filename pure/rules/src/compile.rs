@@ -1,5 +1,7 @@
 //! From signature lines to a pack.
 
+use std::collections::BTreeMap;
+
 use crate::body::{self, PART_BYTES_MAX};
 use crate::hash::{self, HashLine, Levels, LineTrouble, SIZE_ANY, decimal, to_hex};
 use crate::pack::{
@@ -60,7 +62,7 @@ pub struct Compiler {
     part_count: u32,
     part_bytes_max: usize,
     programs: Arena,
-    search: [SearchRows; 3],
+    search: BTreeMap<Group, SearchRows>,
     dropped: Vec<u8>,
     dropped_count: u64,
     passwords: Passwords,
@@ -169,8 +171,6 @@ impl Compiler {
         info.extend([0; 4]);
         let mut report = self.rows;
         report.sort_by(|a, b| a.label.cmp(&b.label));
-        let [any, pe, elf] = self.search;
-        let groups = [(Group::Any, any), (Group::Pe, pe), (Group::Elf, elf)];
         let sections = vec![
             (SectionId::Info, vec![info]),
             (SectionId::Sources, vec![self.labels]),
@@ -182,7 +182,7 @@ impl Compiler {
             (SectionId::Bodies, vec![self.bodies]),
             (SectionId::Parts, vec![self.parts]),
             (SectionId::Programs, vec![self.programs.into_bytes()]),
-            (SectionId::Search, vec![write_search(&groups)]),
+            (SectionId::Search, vec![write_search(&self.search)]),
             (SectionId::Dropped, vec![self.dropped]),
             (SectionId::Passwords, vec![self.passwords.into_bytes()]),
         ];
@@ -373,9 +373,8 @@ impl Compiler {
             for field in [index, part.gap.min, part.gap.max, start, length] {
                 self.parts.extend(field.to_le_bytes());
             }
-            if let Some(rows) = self.search.get_mut(body.group as usize) {
-                rows.push(chosen.literal, number);
-            }
+            let rows = self.search.entry(body.group).or_default();
+            rows.push(chosen.literal, number);
         }
         Ok(())
     }
@@ -451,7 +450,8 @@ fn parse_body(
         .and_then(|target| u8::try_from(target).ok())
         .ok_or(LineTrouble::Dropped("the target type is not a number"))?;
     Levels::parse(levels)?.check()?;
-    let group = Group::of_target(target).ok_or(LineTrouble::Pending(target_name(target)))?;
+    let group =
+        Group::of_target(target).ok_or(LineTrouble::Pending("a target type of no known format"))?;
     let offset = Offset::parse(offset, target)?;
     let mut parts = Vec::new();
     for part in body::parse(hex)? {
@@ -466,21 +466,6 @@ fn parse_body(
         offset,
         parts,
     })
-}
-
-fn target_name(target: u8) -> &'static str {
-    match target {
-        2 => "target 2 (OLE2 documents)",
-        3 => "target 3 (normalised HTML)",
-        4 => "target 4 (mail)",
-        5 => "target 5 (graphics)",
-        7 => "target 7 (normalised text)",
-        9 => "target 9 (Mach-O)",
-        10 => "target 10 (PDF)",
-        11 => "target 11 (Flash)",
-        12 => "target 12 (Java classes)",
-        _ => "a target type of no known format",
-    }
 }
 
 /// Whether the line is what [`crate::pack`] would write from its fields.

@@ -15,7 +15,7 @@ broken\n\
 44d88612fea8a8f36de82e1278abb02f:68:Ignored\n";
 const NDB: &[u8] = b"Body:0:*:6162636465*666768\n\
 Exe:1:EP+0,15:4d5a9000\n\
-Html:3:*:61626364\n\
+Html:15:*:61626364\n\
 Old:0:*:61626364:10:30\n\
 Short:0:*:61??62\n";
 
@@ -57,7 +57,10 @@ fn every_line_is_compiled_or_counted_with_its_reason() {
         (5, 3, 1)
     );
     assert_eq!((row("a.ndb").lines, row("a.ndb").compiled), (5, 2));
-    assert_eq!(row("a.ndb").pending[0].why, "target 3 (normalised HTML)");
+    assert_eq!(
+        row("a.ndb").pending[0].why,
+        "a target type of no known format"
+    );
     assert_eq!(row("a.ndb").left_out[0].why, "for other engine versions");
     assert_eq!(row("a.ldb").pending[0].lines, 1);
     let mut dropped = Vec::new();

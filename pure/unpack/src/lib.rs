@@ -22,6 +22,7 @@ pub mod formats;
 pub mod identify;
 mod input;
 pub mod members;
+pub mod normalise;
 mod output;
 mod packers;
 pub mod source;

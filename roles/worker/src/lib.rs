@@ -12,6 +12,7 @@ pub mod jail;
 mod scan;
 mod serve;
 mod sources;
+mod views;
 
 pub use scan::{FileToScan, ScanBuffers, scan_file};
 pub use serve::serve;

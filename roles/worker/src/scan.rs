@@ -5,14 +5,16 @@ use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use engine::{Examined, Object, Options, Scanner};
+use engine::{Examined, Hashing, Object, Options, Scanner, groups_of};
 use kernel::file::FileStat;
 use proto::{
     Budget, Detail, FINDINGS_MAX, Finding, Limits, MATCH_BYTES_MAX, Match, Reason, RuleRef,
     ScanOptions, Verdict,
 };
+use rules::pack::Group;
 use rules::{Pack, RuleId};
 use unpack::identify::UnpackFn;
+use unpack::normalise::Normal;
 use unpack::{
     Content, Facts, Flow, Format, Member, Members, ReadError, Role, Source, SubSource, Trouble,
     identify, identify_beside, is_zip,
@@ -20,6 +22,7 @@ use unpack::{
 
 use crate::beside::{Behind, Taken};
 use crate::file_source::FileSource;
+use crate::views::Views;
 
 /// Files up to this size are read once, whole.
 const WHOLE_BYTES_MAX: u64 = 4 << 20;
@@ -112,6 +115,7 @@ fn scan_opened(buffers: &mut ScanBuffers<'_>, wanted: FileToScan<'_>, stat: &Fil
             all_matches: wanted.options.all_matches,
         },
         shows_bytes: wanted.options.match_bytes,
+        wants_views: Views::are_wanted(buffers.pack),
         verdict: Verdict {
             size_bytes: stat.size_bytes,
             ..Verdict::default()
@@ -146,16 +150,18 @@ fn clock_ms() -> u64 {
 }
 
 /// A scan under way.
-struct FileScan<'s, 'p> {
+pub(crate) struct FileScan<'s, 'p> {
     pack: &'p Pack<'p>,
-    scanner: &'s mut Scanner<'p>,
+    pub(crate) scanner: &'s mut Scanner<'p>,
     /// What encrypted members are tried with.
     passwords: &'s [&'p [u8]],
-    options: Options,
+    pub(crate) options: Options,
     shows_bytes: bool,
+    /// Some rule tells text from what is not, or could match in a normalised view.
+    pub(crate) wants_views: bool,
     verdict: Verdict,
     /// The names that lead to the object at hand.
-    path: Vec<Vec<u8>>,
+    pub(crate) path: Vec<Vec<u8>>,
 }
 
 impl FileScan<'_, '_> {
@@ -179,7 +185,12 @@ impl FileScan<'_, '_> {
             Role::Executable(facts) => facts(source),
             _ => (None, Vec::new()),
         };
-        let examined = self.examine(source, facts.as_ref(), budget);
+        let normal = Views::kind(self, source, format.name, budget);
+        let groups = match normal {
+            Normal::Neither => groups_of(format.name),
+            _ => &[],
+        };
+        let examined = self.examine(source, (groups, facts.as_ref()), budget);
         if examined.allowed {
             return;
         }
@@ -189,13 +200,19 @@ impl FileScan<'_, '_> {
             .into_iter()
             .filter(|trouble| trouble.reason != Reason::Malformed);
         told.for_each(|trouble| self.trouble(trouble));
+        let mut views = Views {
+            scan: self,
+            fired: examined.hits.iter().map(|hit| hit.rule).collect(),
+        };
+        views.object(source, normal, budget);
         self.inside(source, format, facts.as_ref(), budget);
     }
 
+    /// Looks at an object as it is.
     fn examine(
         &mut self,
         source: &dyn Source,
-        facts: Option<&Facts>,
+        (groups, facts): (&[Group], Option<&Facts>),
         budget: &mut Budget,
     ) -> Examined {
         let size_bytes = source.size_bytes();
@@ -210,6 +227,8 @@ impl FileScan<'_, '_> {
             source,
             look_bytes,
             facts,
+            groups,
+            hashing: Hashing::Everything,
         };
         let options = Options {
             sha256: self.options.sha256 && self.path.is_empty(),
@@ -219,6 +238,12 @@ impl FileScan<'_, '_> {
         if self.path.is_empty() {
             self.verdict.sha256 = examined.sha256;
         }
+        self.take(source, &examined);
+        examined
+    }
+
+    /// Tells what was found in an object, and what kept it from being looked at wholly.
+    pub(crate) fn take(&mut self, source: &dyn Source, examined: &Examined) {
         if let Some(error) = &examined.read_error {
             self.read_error(error);
         }
@@ -242,7 +267,6 @@ impl FileScan<'_, '_> {
                 matches: hit.matches.clone(),
             });
         }
-        examined
     }
 
     /// The first bytes of each match, where the caller asked to see them.
@@ -295,7 +319,7 @@ impl FileScan<'_, '_> {
     }
 
     /// Goes one container deeper, and tells what went wrong there.
-    fn unpacked(
+    pub(crate) fn unpacked(
         &mut self,
         source: &dyn Source,
         budget: &mut Budget,
@@ -467,7 +491,7 @@ impl FileScan<'_, '_> {
         self.verdict.note(detail);
     }
 
-    fn note(&mut self, reason: Reason, text: &str) {
+    pub(crate) fn note(&mut self, reason: Reason, text: &str) {
         let detail = Detail {
             reason,
             member: self.path.clone(),
@@ -476,7 +500,7 @@ impl FileScan<'_, '_> {
         self.verdict.note(detail);
     }
 
-    fn read_error(&mut self, error: &ReadError) {
+    pub(crate) fn read_error(&mut self, error: &ReadError) {
         match error {
             ReadError::Shrank => {
                 self.note(

@@ -24,7 +24,7 @@ pub(crate) use search::{SearchRows, write_section as write_search};
 pub(crate) use write::{Arena, write_image};
 
 /// The layout's version; a pack of another version is refused.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 pub(crate) const MAGIC: &[u8; 8] = b"CANDORPK";
 pub(crate) const HEADER_BYTES: usize = 64;

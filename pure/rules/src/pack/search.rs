@@ -12,10 +12,12 @@
 //! A scanner hashes four bytes at every place, tests one bit, and looks further only where it is
 //! set. The matcher of a later version may replace this section; nothing else depends on it.
 
+use std::collections::BTreeMap;
+
 use super::{le_u32, le_u64, record};
 use crate::body::Literal;
 
-/// Which objects a search is for.
+/// Which objects a search is for. The codes are ClamAV's target types and part of the pack's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Group {
@@ -23,20 +25,52 @@ pub enum Group {
     Any = 0,
     /// Portable executables.
     Pe = 1,
+    /// OLE2 documents.
+    Ole2 = 2,
+    /// What HTML is once it is normalised.
+    Html = 3,
+    /// Mail.
+    Mail = 4,
+    /// Pictures.
+    Graphics = 5,
     /// ELF files.
-    Elf = 2,
+    Elf = 6,
+    /// What text is once it is normalised.
+    Text = 7,
+    /// Mach-O files.
+    MachO = 9,
+    /// PDF documents.
+    Pdf = 10,
+    /// Flash.
+    Flash = 11,
+    /// Java classes.
+    Java = 12,
+    /// Data of no format that has a target type or a name of its own.
+    Other = 14,
 }
 
 impl Group {
-    /// The group of a ClamAV target type, if its objects are recognised and taken apart here.
+    /// Every group, in the order of their codes.
+    pub const ALL: [Self; 13] = [
+        Self::Any,
+        Self::Pe,
+        Self::Ole2,
+        Self::Html,
+        Self::Mail,
+        Self::Graphics,
+        Self::Elf,
+        Self::Text,
+        Self::MachO,
+        Self::Pdf,
+        Self::Flash,
+        Self::Java,
+        Self::Other,
+    ];
+
+    /// The group of a ClamAV target type.
     #[must_use]
     pub fn of_target(target: u8) -> Option<Self> {
-        match target {
-            0 => Some(Self::Any),
-            1 => Some(Self::Pe),
-            6 => Some(Self::Elf),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|group| *group as u8 == target)
     }
 }
 
@@ -76,7 +110,7 @@ impl<'a> SearchTable<'a> {
     /// The tables of a section.
     pub(crate) fn read_all(section: &'a [u8]) -> Option<Vec<Self>> {
         let count = le_u32(section, 0)?;
-        if count > 3 {
+        if usize::try_from(count).ok()? > Group::ALL.len() {
             return None;
         }
         (0..count).map(|index| Self::read(section, index)).collect()
@@ -84,12 +118,7 @@ impl<'a> SearchTable<'a> {
 
     fn read(section: &'a [u8], index: u32) -> Option<Self> {
         let head = record(section.get(16..)?, index, DIRECTORY_RECORD_BYTES)?;
-        let group = match head.first()? {
-            0 => Group::Any,
-            1 => Group::Pe,
-            2 => Group::Elf,
-            _ => return None,
-        };
+        let group = Group::of_target(*head.first()?)?;
         let filter_bits = u32::from(*head.get(1)?);
         let bucket_bits = u32::from(*head.get(2)?);
         if !(6..=26).contains(&filter_bits) || !(1..=26).contains(&bucket_bits) {
@@ -332,7 +361,7 @@ fn starts(buckets: impl Iterator<Item = u32>, count: usize) -> Vec<u8> {
 }
 
 /// Writes the section; an empty group gets no table.
-pub(crate) fn write_section(groups: &[(Group, SearchRows)]) -> Vec<u8> {
+pub(crate) fn write_section(groups: &BTreeMap<Group, SearchRows>) -> Vec<u8> {
     let used: Vec<_> = groups
         .iter()
         .filter(|(_, rows)| !rows.rows.is_empty())
@@ -382,7 +411,10 @@ mod tests {
         {
             rows.push(literal(text), u32::try_from(part).unwrap());
         }
-        let section = write_section(&[(Group::Any, rows), (Group::Pe, SearchRows::default())]);
+        let section = write_section(&BTreeMap::from([
+            (Group::Any, rows),
+            (Group::Pe, SearchRows::default()),
+        ]));
         let tables = SearchTable::read_all(&section).unwrap();
         assert_eq!(tables.len(), 1);
         let mut found = Vec::new();
@@ -406,7 +438,7 @@ mod tests {
         let mut rows = SearchRows::default();
         rows.push(literal(b"abcd"), 0);
         rows.push(literal(b"xy"), 1);
-        let section = write_section(&[(Group::Any, rows)]);
+        let section = write_section(&BTreeMap::from([(Group::Any, rows)]));
         for cut in 0..64 {
             let _ = SearchTable::read_all(&section[..cut]);
         }

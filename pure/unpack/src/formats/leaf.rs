@@ -25,6 +25,10 @@ pub(super) static FORMATS: &[Format] = &[
     leaf("webp", |probe| is_riff(probe.head, b"WEBP")),
     leaf("wav", |probe| is_riff(probe.head, b"WAVE")),
     leaf("avi", |probe| is_riff(probe.head, b"AVI ")),
+    leaf("riff", |probe| probe.head.starts_with(b"RIFF")),
+    leaf("jpeg2000", |probe| {
+        probe.head.get(4..12) == Some(b"jP  \r\n\x87\n")
+    }),
     leaf("ico", |probe| {
         probe.head.starts_with(b"\0\0\x01\0") && matches!(probe.head.get(9), Some(0))
     }),
