@@ -4,6 +4,7 @@
 //! cargo run --release -p bench -- open PACK [CLAMAV-DIRECTORY]
 //! cargo run --release -p bench -- overhead PACK
 //! cargo run --release -p bench -- scan SIGNATURES PATH
+//! cargo run --release -p bench -- yara PACK RULES PATH
 //! ```
 //!
 //! CPU seconds are the kernel's own count for a finished process and its children. Each figure is
@@ -14,6 +15,7 @@ mod opening;
 mod overhead;
 mod scanning;
 mod timing;
+mod yara;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -27,8 +29,12 @@ fn main() -> ExitCode {
         ["overhead", pack] => overhead::run(Path::new(pack)),
         ["in-process", pack, list] => overhead::in_process(Path::new(pack), Path::new(list)),
         ["scan", signatures, path] => scanning::run(Path::new(signatures), Path::new(path)),
+        ["yara", pack, rules, tree] => {
+            yara::run(Path::new(pack), Path::new(rules), Path::new(tree))
+        }
         _ => Err(
-            "usage: bench open PACK [CLAMAV-DIRECTORY] | overhead PACK | scan SIGNATURES PATH"
+            "usage: bench open PACK [CLAMAV-DIRECTORY] | overhead PACK | scan SIGNATURES PATH \
+             | yara PACK RULES PATH"
                 .to_string(),
         ),
     };

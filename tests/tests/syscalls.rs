@@ -175,7 +175,7 @@ fn compile(folder: &Path, pack: &OwnedFd) -> Calls {
     let label = "test.ndb".to_string();
     let sources = Request::CompileSources(vec![CompileSource { label }]);
     worker.ask(&sources, &[source.as_fd()]);
-    worker.ask(&Request::CompileInto, &[pack.as_fd()]);
+    worker.ask(&Request::CompileInto(Vec::new()), &[pack.as_fd()]);
     let reply = worker.hear();
     assert!(matches!(reply, Some(Reply::Compiled { .. })), "{reply:?}");
     worker.calls()
@@ -239,7 +239,10 @@ fn run_out_of_memory(folder: &Path) -> Calls {
     let output = memory(b"");
     // It may be dead already.
     let channel = worker.channel.take().unwrap();
-    let _ = channel.send(&Request::CompileInto.to_message(), &[output.as_fd()]);
+    let _ = channel.send(
+        &Request::CompileInto(Vec::new()).to_message(),
+        &[output.as_fd()],
+    );
     let mut words = String::new();
     let mut diagnostics = BufReader::new(worker.child.stderr.take().unwrap());
     while !words.contains("memory allocation of") {

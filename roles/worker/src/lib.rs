@@ -11,6 +11,8 @@ pub mod jail;
 mod scan;
 mod serve;
 mod sources;
+mod yara;
 
 pub use scan::{FileToScan, ScanBuffers, scan_file};
 pub use serve::serve;
+pub use yara::{YaraRules, YaraScanner, prepare as prepare_yara};

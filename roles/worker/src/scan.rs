@@ -19,6 +19,9 @@ use unpack::{
 };
 
 use crate::file_source::FileSource;
+use crate::yara::{YaraRules, YaraScanner};
+
+mod with_yara;
 
 /// Files up to this size are read once, whole.
 const WHOLE_BYTES_MAX: u64 = 4 << 20;
@@ -34,6 +37,7 @@ const RULE_NAME_BYTES_MAX: usize = 8 * 1024;
 pub struct ScanBuffers<'p> {
     pack: &'p Pack<'p>,
     scanner: Scanner<'p>,
+    yara: Option<YaraScanner>,
     whole: Vec<u8>,
 }
 
@@ -44,8 +48,20 @@ impl<'p> ScanBuffers<'p> {
         Self {
             pack,
             scanner: Scanner::new(pack),
+            yara: None,
             whole: Vec::new(),
         }
+    }
+
+    /// From here on the pack's YARA rules are run too.
+    pub fn use_yara(&mut self, rules: YaraRules) {
+        self.yara = Some(rules.scanner());
+    }
+
+    /// Whether every signature of the pack is there to look with.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.yara.is_some() || self.pack.yara_rules() == 0
     }
 }
 
@@ -58,15 +74,20 @@ pub struct FileToScan<'a> {
     pub options: &'a ScanOptions,
 }
 
-/// Scans a file; whatever happens to it is in the verdict.
+/// Scans a file; whatever happens to it is in the verdict. Before something that may not come back
+/// the verdict so far is announced, where there is anything in it.
 #[must_use]
-pub fn scan_file(buffers: &mut ScanBuffers<'_>, wanted: FileToScan<'_>) -> Verdict {
+pub fn scan_file(
+    buffers: &mut ScanBuffers<'_>,
+    wanted: FileToScan<'_>,
+    announce: &mut dyn FnMut(&Verdict),
+) -> Verdict {
     let started = Instant::now();
     let mut verdict = Verdict::default();
     match kernel::file::stat(wanted.file) {
         Err(error) => verdict.read_error = Some(error.to_string()),
         Ok(before) => {
-            verdict = scan_opened(buffers, wanted, &before);
+            verdict = scan_opened(buffers, (wanted, announce), &before);
             let after = kernel::file::stat(wanted.file).ok();
             if after.is_none_or(|after| has_changed(&before, &after)) {
                 verdict.note(Detail {
@@ -88,7 +109,11 @@ pub fn scan_file(buffers: &mut ScanBuffers<'_>, wanted: FileToScan<'_>) -> Verdi
     verdict
 }
 
-fn scan_opened(buffers: &mut ScanBuffers<'_>, wanted: FileToScan<'_>, stat: &FileStat) -> Verdict {
+fn scan_opened(
+    buffers: &mut ScanBuffers<'_>,
+    (wanted, announce): (FileToScan<'_>, &mut dyn FnMut(&Verdict)),
+    stat: &FileStat,
+) -> Verdict {
     let limits = Limits {
         depth_max: wanted.options.limits.depth_max.min(DEPTH_MAX),
         ..wanted.options.limits
@@ -102,6 +127,9 @@ fn scan_opened(buffers: &mut ScanBuffers<'_>, wanted: FileToScan<'_>, stat: &Fil
     let mut scan = FileScan {
         pack: buffers.pack,
         scanner: &mut buffers.scanner,
+        yara: buffers.yara.as_mut(),
+        announce,
+        announced: 0,
         options: Options {
             pua: wanted.options.pua,
             sha256: wanted.options.sha256,
@@ -145,6 +173,10 @@ fn clock_ms() -> u64 {
 struct FileScan<'s, 'p> {
     pack: &'p Pack<'p>,
     scanner: &'s mut Scanner<'p>,
+    yara: Option<&'s mut YaraScanner>,
+    announce: &'s mut dyn FnMut(&Verdict),
+    /// How much of the verdict was announced.
+    announced: usize,
     options: Options,
     shows_bytes: bool,
     verdict: Verdict,
@@ -176,6 +208,9 @@ impl FileScan<'_, '_> {
         let examined = self.examine(source, facts.as_ref(), budget);
         if examined.allowed {
             return;
+        }
+        if self.options.all_matches || examined.hits.is_empty() {
+            self.run_yara(source, budget);
         }
         // An executable that is not built as the books say is still wholly looked at, byte by
         // byte; what its parser missed decides only which positions some signatures can name.
@@ -223,20 +258,24 @@ impl FileScan<'_, '_> {
             );
         }
         for hit in &examined.hits {
-            if self.verdict.findings.len() >= FINDINGS_MAX {
-                self.verdict.findings_omitted = self.verdict.findings_omitted.saturating_add(1);
-                continue;
-            }
             let rule = rule_ref(self.pack, hit.rule, hit.text_sha256);
-            self.verdict.findings.push(Finding {
-                name: rule_name(self.pack, hit.rule),
-                rule,
-                member: self.path.clone(),
-                match_bytes: self.match_bytes(source, &hit.matches),
-                matches: hit.matches.clone(),
-            });
+            self.found(source, (hit.rule, rule), hit.matches.clone());
         }
         examined
+    }
+
+    fn found(&mut self, source: &dyn Source, (id, rule): (RuleId, RuleRef), matches: Vec<Match>) {
+        if self.verdict.findings.len() >= FINDINGS_MAX {
+            self.verdict.findings_omitted = self.verdict.findings_omitted.saturating_add(1);
+            return;
+        }
+        self.verdict.findings.push(Finding {
+            name: rule_name(self.pack, id),
+            rule,
+            member: self.path.clone(),
+            match_bytes: self.match_bytes(source, &matches),
+            matches,
+        });
     }
 
     /// The first bytes of each match, where the caller asked to see them.
