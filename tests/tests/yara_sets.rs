@@ -231,7 +231,7 @@ fn every_rule_of_signature_base_compiles() {
     };
     let (compiled, dropped) = built(&[rules]);
     assert_eq!(dropped, "");
-    assert_eq!(compiled, 5_918);
+    assert_eq!(compiled, 5_849);
 }
 
 #[test]
@@ -245,7 +245,9 @@ fn what_does_not_compile_of_yara_rules_is_named() {
         .filter(|path| path.is_dir())
         .collect();
     let (compiled, dropped) = built(&folders);
-    println!("{compiled} rules; dropped:\n{dropped}");
     assert!(compiled > 12_000, "{compiled}: {dropped}");
-    assert!(dropped.lines().count() < 100, "{dropped}");
+    let expected = "APT_CrashOverride.yar:10: wrong type: expression should be `integer`, but it is \
+                    `boolean`\nRAT_PoetRATPython.yar:13: invalid regular expression: this regexp \
+                    can match empty strings\n";
+    assert_eq!(dropped, expected);
 }

@@ -79,8 +79,10 @@ impl Compiler {
             lines: rules,
             ..Tally::default()
         };
-        let why = "the same text as another source".to_string();
-        tally.left_out.insert(why, rules);
+        if rules > 0 {
+            let why = "the same text as another source".to_string();
+            tally.left_out.insert(why, rules);
+        }
         self.rows.push(tally.into_row(label, "yara"));
     }
 
