@@ -73,21 +73,25 @@ pub(crate) fn run(pack: &Path, peer: Option<&Path>) -> Result<(), String> {
 }
 
 fn start(pack: &Path) -> Result<Pool, String> {
-    let settings = Settings {
+    let file: OwnedFd = fs::File::open(pack)
+        .map_err(|error| error.to_string())?
+        .into();
+    Pool::start(settings()?, file).map_err(|error| error.to_string())
+}
+
+/// A pool of one worker.
+pub(crate) fn settings() -> Result<Settings, String> {
+    Ok(Settings {
         program: timing::program("candor-worker")?,
         workers: 1,
         isolation: Isolation::Pooled,
         options: ScanOptions::default(),
         grace_ms: 10_000,
-    };
-    let file: OwnedFd = fs::File::open(pack)
-        .map_err(|error| error.to_string())?
-        .into();
-    Pool::start(settings, file).map_err(|error| error.to_string())
+    })
 }
 
 /// Scans files of many sizes, then gives the worker's private memory.
-fn scan_some(pool: &Pool) -> Result<u64, String> {
+pub(crate) fn scan_some(pool: &Pool) -> Result<u64, String> {
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     for size_bytes in [600usize, 20_000, 400_000] {
         let paths = corpus::files(directory.path(), FILES / 3, size_bytes)?;
@@ -107,7 +111,7 @@ fn scan_some(pool: &Pool) -> Result<u64, String> {
 }
 
 /// The RssAnon of the largest worker that descends from this process.
-fn worker_rss_anon_kb() -> Result<u64, String> {
+pub(crate) fn worker_rss_anon_kb() -> Result<u64, String> {
     let mut largest = 0;
     for entry in fs::read_dir("/proc")
         .map_err(|error| error.to_string())?

@@ -111,6 +111,7 @@ pub(crate) fn in_process(pack: &Path, list: &Path) -> Result<(), String> {
                 file: &file,
                 options: &options,
             },
+            &mut |_| {},
         );
         if verdict.read_error.is_some() {
             return Err(format!("{path} can't be read"));

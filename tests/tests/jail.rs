@@ -86,6 +86,14 @@ fn no_attack_gets_out() {
 }
 
 #[test]
+fn no_attack_gets_out_where_yara_rules_are_run() {
+    let (_, text) = run(&[ATTACKER, "yara"]);
+    assert_nothing_succeeded(&text);
+    assert!(text.contains("mprotect executable"), "{text}");
+    assert!(text.contains("end of attack"), "{text}");
+}
+
+#[test]
 fn no_attack_gets_out_of_a_normal_users_jail() {
     let Some(mut command) = as_nobody() else {
         return;

@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use pool::{Answer, Isolation, Job, Pool, PoolError, Settings};
+use pool::{Answer, Compilation, Isolation, Job, Pool, PoolError, Settings};
 use proto::{Describe, Limits, Outcome, Reason, ScanOptions, Verdict};
 
 const FAKE: &str = env!("CARGO_BIN_EXE_fake-worker");
@@ -351,14 +351,58 @@ fn a_closed_pool_takes_nothing_and_an_empty_one_ends() {
     assert_eq!(pool.submit(job), Err(PoolError::Closed));
 }
 
+fn compilation(sources: Vec<(String, OwnedFd)>, data_bytes_max: u64) -> Compilation {
+    Compilation {
+        sources,
+        definitions: Vec::new(),
+        pack: memory(""),
+        yara: None,
+        data_bytes_max,
+    }
+}
+
+#[test]
+fn what_a_worker_said_before_it_was_lost_is_kept() {
+    for (text, reason) in [
+        ("says-so-far-and-dies", Reason::WorkerDied),
+        ("says-so-far-and-stalls", Reason::LimitTime),
+        ("says-so-far-for-ever", Reason::LimitTime),
+    ] {
+        for isolation in [Isolation::Pooled, Isolation::PerFile] {
+            let verdict = among_others(text, isolation);
+            assert_eq!(verdict.outcome(), Outcome::Detected, "{text}");
+            assert_eq!(verdict.findings[0].name, "Found.So.Far", "{text}");
+            assert!(verdict.incomplete.contains(reason), "{text}: {verdict:?}");
+        }
+    }
+}
+
+#[test]
+fn a_verdict_replaces_what_was_said_before_it() {
+    let verdict = among_others("says-so-far-and-answers", Isolation::Pooled);
+    assert_eq!(verdict.outcome(), Outcome::Clean, "{verdict:?}");
+}
+
+#[test]
+fn what_is_said_of_another_file_counts_for_none() {
+    assert_incomplete(
+        "says-so-far-of-another",
+        Reason::WorkerDied,
+        "a file that was not next",
+    );
+}
+
 #[test]
 fn one_task_workers_give_their_answer() {
     let program = PathBuf::from(FAKE);
     let sources = (0..150)
         .map(|number| (format!("source-{number}.ndb"), memory("x")))
         .collect();
-    let compiled = pool::compile(&program, sources, memory(""), 1 << 30).unwrap();
+    let compiled = pool::compile(&program, compilation(sources, 1 << 30)).unwrap();
     assert_eq!(compiled.pack_bytes, 42);
+    let task = (memory("well"), Vec::new());
+    let yara_bytes = pool::compile_yara(&program, task, memory(""), 1 << 30).unwrap();
+    assert_eq!(yara_bytes, 43);
     let mut lines = Vec::new();
     pool::describe(&program, memory("well"), Describe::Show, &mut |line| {
         lines.push(line.to_string());
@@ -373,7 +417,7 @@ fn a_real_worker_that_runs_out_of_memory_says_so() {
     let program = acceptance::cli::program("candor-worker");
     let large = "x".repeat(24 << 20);
     let sources = vec![("large.ndb".to_string(), memory(&large))];
-    let error = pool::compile(&program, sources, memory(""), 16 << 20).unwrap_err();
+    let error = pool::compile(&program, compilation(sources, 16 << 20)).unwrap_err();
     let text = error.to_string();
     assert!(text.contains("memory allocation of"), "{text}");
 }

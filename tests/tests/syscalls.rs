@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     reason = "a test fails by panicking, in its helping functions too"
 )]
 
@@ -175,10 +176,49 @@ fn compile(folder: &Path, pack: &OwnedFd) -> Calls {
     let label = "test.ndb".to_string();
     let sources = Request::CompileSources(vec![CompileSource { label }]);
     worker.ask(&sources, &[source.as_fd()]);
-    worker.ask(&Request::CompileInto, &[pack.as_fd()]);
+    worker.ask(&Request::CompileInto(Vec::new()), &[pack.as_fd()]);
     let reply = worker.hear();
     assert!(matches!(reply, Some(Reply::Compiled { .. })), "{reply:?}");
     worker.calls()
+}
+
+/// Rules that use what YARA's interpreter and modules have.
+const YARA: &[u8] = b"import \"pe\" import \"hash\" import \"time\" import \"math\"\n\
+    rule A { strings: $a = /s[a-z]+l/ $b = \"x\" condition: $a or #b > 3 or pe.is_pe }\n\
+    rule B { condition: hash.md5(0, filesize) != \"\" and time.now() > 0 and A \
+    and math.entropy(0, filesize) >= 0 and for all i in (0..10) : (uint8(i) >= 0) }\n";
+
+/// With YARA rules: compiling sources, compiling a pack's, and scanning with them.
+fn with_yara(folder: &Path) -> Calls {
+    let (pack, yara, again) = (memory(b""), memory(b""), memory(b""));
+    let mut worker = Traced::start(folder, ["compile", PLENTY], None);
+    let source = memory(YARA);
+    let label = "test.yar".to_string();
+    let sources = Request::CompileSources(vec![CompileSource { label }]);
+    worker.ask(&sources, &[source.as_fd()]);
+    let request = Request::CompileInto(Vec::new());
+    worker.ask(&request, &[pack.as_fd(), yara.as_fd()]);
+    let reply = worker.hear();
+    assert!(
+        matches!(&reply, Some(Reply::Compiled { yara_bytes, .. }) if *yara_bytes > 0),
+        "{reply:?}"
+    );
+    let mut calls = worker.calls();
+
+    let mut worker = Traced::start(folder, ["compile", PLENTY], Some(&pack));
+    worker.ask(&Request::CompileYara(Vec::new()), &[again.as_fd()]);
+    let reply = worker.hear();
+    assert!(matches!(reply, Some(Reply::YaraCompiled(_))), "{reply:?}");
+    calls.add(worker.calls());
+
+    let mut worker = Traced::start(folder, ["scan-yara", PLENTY], Some(&pack));
+    worker.ask(&Request::UseYara, &[yara.as_fd()]);
+    let reply = worker.hear();
+    assert!(matches!(reply, Some(Reply::YaraReady)), "{reply:?}");
+    let findings = scan(&mut worker);
+    assert!(findings > 0, "no rule matched");
+    calls.add(worker.calls());
+    calls
 }
 
 /// Small, large and packed files.
@@ -196,6 +236,14 @@ fn files() -> Vec<OwnedFd> {
 
 fn scan_and_describe(folder: &Path, pack: &OwnedFd) -> Calls {
     let mut worker = Traced::start(folder, ["scan", PLENTY], Some(pack));
+    scan(&mut worker);
+    worker.ask(&Request::Describe(Describe::Show), &[]);
+    while !matches!(worker.hear(), Some(Reply::TextEnd(None))) {}
+    worker.calls()
+}
+
+/// Scans the files; gives how many findings there are.
+fn scan(worker: &mut Traced) -> usize {
     let files = files();
     let items = (0u64..).take(files.len());
     let items = items.map(|ticket| ScanItem { ticket }).collect();
@@ -206,13 +254,18 @@ fn scan_and_describe(folder: &Path, pack: &OwnedFd) -> Calls {
     };
     let borrowed: Vec<_> = files.iter().map(AsFd::as_fd).collect();
     worker.ask(&Request::Scan { options, items }, &borrowed);
-    for _ in &files {
-        let reply = worker.hear();
-        assert!(matches!(reply, Some(Reply::Verdict { .. })), "{reply:?}");
+    let (mut answers, mut findings) = (0, 0);
+    while answers < files.len() {
+        match worker.hear() {
+            Some(Reply::Verdict { verdict, .. }) => {
+                answers += 1;
+                findings += verdict.findings.len();
+            }
+            Some(Reply::SoFar { .. }) => {}
+            other => panic!("no verdict: {other:?}"),
+        }
     }
-    worker.ask(&Request::Describe(Describe::Show), &[]);
-    while !matches!(worker.hear(), Some(Reply::TextEnd(None))) {}
-    worker.calls()
+    findings
 }
 
 /// A worker that is asked what it can't do says so and ends.
@@ -239,7 +292,10 @@ fn run_out_of_memory(folder: &Path) -> Calls {
     let output = memory(b"");
     // It may be dead already.
     let channel = worker.channel.take().unwrap();
-    let _ = channel.send(&Request::CompileInto.to_message(), &[output.as_fd()]);
+    let _ = channel.send(
+        &Request::CompileInto(Vec::new()).to_message(),
+        &[output.as_fd()],
+    );
     let mut words = String::new();
     let mut diagnostics = BufReader::new(worker.child.stderr.take().unwrap());
     while !words.contains("memory allocation of") {
@@ -291,6 +347,7 @@ fn every_listed_call_is_made_and_no_other() {
     let pack = memory(b"");
     let mut calls = compile(folder.path(), &pack);
     calls.add(scan_and_describe(folder.path(), &pack));
+    calls.add(with_yara(folder.path()));
     calls.add(refuse(folder.path()));
     calls.add(run_out_of_memory(folder.path()));
 

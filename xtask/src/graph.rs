@@ -177,18 +177,46 @@ fn builds_c(graph: &Graph, folder: &str) -> Problems {
     if TLS_ROLES.contains(&folder) {
         return Problems::new();
     }
+    let borne = borne(graph, folder);
+    let mut needed = BTreeSet::new();
     let mut problems = Problems::new();
     for found in graph.built.closure(from) {
         let native = found.name.ends_with("-sys") && graph.native.contains(&found.name);
-        if native || graph.dangerous.c_builders.contains(&found.name) {
-            let path = graph.built.path(from, found);
-            problems.push(format!(
-                "{folder} must not be built with {}: it brings C into the build ({path})",
-                found.name
-            ));
+        if !native && !graph.dangerous.c_builders.contains(&found.name) {
+            continue;
         }
+        let path = graph.built.path(from, found);
+        // Whoever needs it directly must be the one that is named.
+        let users = graph.built.users(from, found);
+        let is_borne = |user: &&Crate| borne.contains(&(user.name.as_str(), found.name.as_str()));
+        if !users.is_empty() && users.iter().all(is_borne) {
+            needed.extend(users.iter().map(|user| user.name.clone()));
+            continue;
+        }
+        problems.push(format!(
+            "{folder} must not be built with {}: it brings C into the build ({path})",
+            found.name
+        ));
+    }
+    if graph.declared.contains_key(folder) {
+        let unneeded = borne.iter().filter(|(user, _)| !needed.contains(*user));
+        problems.extend(unneeded.map(|(user, with)| {
+            format!(
+                "{folder}/role.toml bears with C that {user} builds with {with}, and it does not"
+            )
+        }));
     }
     problems
+}
+
+/// The crates that compile C, and with what, which a role's file bears with, each for a reason.
+fn borne<'g>(graph: &'g Graph, folder: &str) -> BTreeSet<(&'g str, &'g str)> {
+    let declared = graph.declared.get(folder).into_iter();
+    declared
+        .flat_map(|declared| &declared.builds_c)
+        .filter(|borne| !borne.reason.trim().is_empty())
+        .map(|borne| (borne.name.as_str(), borne.with.as_str()))
+        .collect()
 }
 
 fn undeclared(graph: &Graph, folder: &str) -> Problems {

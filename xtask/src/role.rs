@@ -51,6 +51,21 @@ pub(crate) struct Dependencies {
     /// What may run while it is built, and only then: macros, build scripts, what those need.
     #[serde(default)]
     pub(crate) build_time: Vec<String>,
+    /// What compiles C all the same, and why that is borne.
+    #[serde(default)]
+    pub(crate) builds_c: Vec<BuildsC>,
+}
+
+/// A crate whose build compiles C.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct BuildsC {
+    /// The crate that has the C.
+    #[serde(rename = "crate")]
+    pub(crate) name: String,
+    /// What it compiles it with.
+    pub(crate) with: String,
+    /// What the C does, and why it can't be left out.
+    pub(crate) reason: String,
 }
 
 impl Role {

@@ -103,6 +103,14 @@ impl Tree {
         reached
     }
 
+    /// The crates under `from`, itself included, that depend on `to` directly.
+    pub(crate) fn users<'a>(&'a self, from: &'a Crate, to: &Crate) -> BTreeSet<&'a Crate> {
+        let mut under = self.closure(from);
+        under.insert(from);
+        let uses = |user: &&Crate| self.edges.get(*user).is_some_and(|uses| uses.contains(to));
+        under.into_iter().filter(uses).collect()
+    }
+
     /// One way from a crate to another, for the message.
     pub(crate) fn path(&self, from: &Crate, to: &Crate) -> String {
         let mut came_from: BTreeMap<&Crate, &Crate> = BTreeMap::new();

@@ -31,6 +31,7 @@ pub(crate) fn samples() -> Vec<Vec<u8>> {
     let word = || "word".to_owned();
     let summary = PackSummary {
         signatures: 7,
+        yara_rules: 3,
         pending: vec![PendingKind {
             source: word(),
             count: 2,
@@ -45,7 +46,10 @@ pub(crate) fn samples() -> Vec<Vec<u8>> {
             items: vec![ScanItem { ticket: 1 }, ScanItem { ticket: 2 }],
         },
         Request::CompileSources(vec![proto::CompileSource { label: word() }]),
-        Request::CompileInto,
+        Request::CompileInto(vec![proto::Definition {
+            name: word(),
+            value: proto::DefinitionValue::Integer(-1),
+        }]),
         Request::Describe(Describe::Explain(word())),
     ];
     let replies = [
@@ -60,8 +64,11 @@ pub(crate) fn samples() -> Vec<Vec<u8>> {
         },
         Reply::Compiled {
             pack_bytes: 4_096,
+            yara_bytes: 512,
             summary,
         },
+        Reply::YaraCompiled(512),
+        Reply::YaraReady,
         Reply::CompileFailed(word()),
         Reply::Text(vec![word(), word()]),
         Reply::TextEnd(Some(word())),

@@ -134,7 +134,7 @@ macro_rules! integers {
     )*};
 }
 
-integers!(u8, u16, u32, u64, i32);
+integers!(u8, u16, u32, u64, i32, i64);
 
 /// A record is its fields in order.
 macro_rules! records {
@@ -160,7 +160,7 @@ records! {
     ScanItem { ticket }
     CompileSource { label }
     PendingKind { source, count, why }
-    PackSummary { signatures, pending, dropped, unverified }
+    PackSummary { signatures, yara_rules, pending, dropped, unverified }
     Match { offset, length }
     RuleRef { kind, source, line, sha256 }
     Finding { name, rule, member, matches, match_bytes }
@@ -402,11 +402,19 @@ impl Encode for Request {
                 1u8.encode(out);
                 sources.encode(out);
             }
-            Self::CompileInto => 2u8.encode(out),
+            Self::CompileInto(definitions) => {
+                2u8.encode(out);
+                definitions.encode(out);
+            }
             Self::Describe(question) => {
                 3u8.encode(out);
                 question.encode(out);
             }
+            Self::CompileYara(definitions) => {
+                4u8.encode(out);
+                definitions.encode(out);
+            }
+            Self::UseYara => 5u8.encode(out),
         }
     }
 }
@@ -419,8 +427,10 @@ impl Decode for Request {
                 items: Decode::decode(input)?,
             }),
             1 => Ok(Self::CompileSources(Decode::decode(input)?)),
-            2 => Ok(Self::CompileInto),
+            2 => Ok(Self::CompileInto(Decode::decode(input)?)),
             3 => Ok(Self::Describe(Decode::decode(input)?)),
+            4 => Ok(Self::CompileYara(Decode::decode(input)?)),
+            5 => Ok(Self::UseYara),
             other => Err(CodecError::UnknownCode(other)),
         }
     }
@@ -445,10 +455,12 @@ impl Encode for Reply {
             }
             Self::Compiled {
                 pack_bytes,
+                yara_bytes,
                 summary,
             } => {
                 3u8.encode(out);
                 pack_bytes.encode(out);
+                yara_bytes.encode(out);
                 summary.encode(out);
             }
             Self::CompileFailed(why) => {
@@ -462,6 +474,16 @@ impl Encode for Reply {
             Self::TextEnd(trouble) => {
                 6u8.encode(out);
                 trouble.encode(out);
+            }
+            Self::YaraCompiled(yara_bytes) => {
+                7u8.encode(out);
+                yara_bytes.encode(out);
+            }
+            Self::YaraReady => 8u8.encode(out),
+            Self::SoFar { ticket, verdict } => {
+                9u8.encode(out);
+                ticket.encode(out);
+                verdict.encode(out);
             }
         }
     }
@@ -481,11 +503,18 @@ impl Decode for Reply {
             }),
             3 => Ok(Self::Compiled {
                 pack_bytes: Decode::decode(input)?,
+                yara_bytes: Decode::decode(input)?,
                 summary: Decode::decode(input)?,
             }),
             4 => Ok(Self::CompileFailed(Decode::decode(input)?)),
             5 => Ok(Self::Text(Decode::decode(input)?)),
             6 => Ok(Self::TextEnd(Decode::decode(input)?)),
+            7 => Ok(Self::YaraCompiled(Decode::decode(input)?)),
+            8 => Ok(Self::YaraReady),
+            9 => Ok(Self::SoFar {
+                ticket: Decode::decode(input)?,
+                verdict: Decode::decode(input)?,
+            }),
             other => Err(CodecError::UnknownCode(other)),
         }
     }

@@ -18,12 +18,14 @@ extern crate alloc;
 
 mod budget;
 mod codec;
+mod definition;
 mod jail;
 mod message;
 mod verdict;
 
 pub use budget::{Budget, Limits, Unlimited};
 pub use codec::{CodecError, Decode, Encode, Reader, Writer};
+pub use definition::{Definition, DefinitionValue, YARA_HEADER_BYTES};
 pub use jail::{JailReport, Layer, LayerState, Probe, ProbeResult, THREATS, Threat};
 pub use message::{
     BATCH_ITEMS_MAX, CompileSource, Describe, MESSAGE_BYTES_MAX, PackSummary, PendingKind, Reply,

@@ -6,7 +6,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{JailReport, Limits, Verdict};
+use crate::{Definition, JailReport, Limits, Verdict};
 
 /// No message is longer.
 pub const MESSAGE_BYTES_MAX: usize = 128 * 1024;
@@ -67,10 +67,16 @@ pub enum Request {
     },
     /// More sources for the compilation; as many descriptors come with it.
     CompileSources(Vec<CompileSource>),
-    /// Compile what was sent into the one descriptor that comes with it.
-    CompileInto,
+    /// Compile what was sent, with these values for YARA rules, into the descriptors that come
+    /// with it: the pack, and where there is a second one what its YARA rules are compiled to.
+    CompileInto(Vec<Definition>),
     /// Answer a question about the worker's pack, or about the one that comes with it.
     Describe(Describe),
+    /// Compile the YARA rules of the worker's pack into the one descriptor that comes with it;
+    /// these values go before the pack's own.
+    CompileYara(Vec<Definition>),
+    /// The descriptor that comes with it holds what the pack's YARA rules are compiled to.
+    UseYara,
 }
 
 /// What was not compiled yet, by source file.
@@ -89,6 +95,8 @@ pub struct PendingKind {
 pub struct PackSummary {
     /// Signatures that can fire, PUA ones included.
     pub signatures: u64,
+    /// YARA rules, private ones included: to scan, what they are compiled to is needed too.
+    pub yara_rules: u64,
     /// Lines not compiled yet, by source and reason, at most 256 rows.
     pub pending: Vec<PendingKind>,
     /// Lines dropped as wrong.
@@ -120,6 +128,9 @@ pub enum Reply {
     Compiled {
         /// The pack's length.
         pack_bytes: u64,
+        /// The length of what its YARA rules are compiled to; zero where there are none, or where
+        /// nobody asked.
+        yara_bytes: u64,
         /// The pack's summary.
         summary: PackSummary,
     },
@@ -129,4 +140,16 @@ pub enum Reply {
     Text(Vec<String>),
     /// The answer is complete, or why it is not.
     TextEnd(Option<String>),
+    /// The YARA rules are compiled; how long the result is.
+    YaraCompiled(u64),
+    /// The compiled YARA rules are loaded.
+    YaraReady,
+    /// What is known of a file before something looks at it that may take too long, or die. The
+    /// verdict still follows; where it does not, this counts.
+    SoFar {
+        /// The caller's number.
+        ticket: u64,
+        /// The verdict as it stands.
+        verdict: Verdict,
+    },
 }

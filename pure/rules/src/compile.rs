@@ -6,7 +6,7 @@ use crate::body::{self, PART_BYTES_MAX};
 use crate::hash::{self, HashLine, Levels, LineTrouble, SIZE_ANY, decimal, to_hex};
 use crate::pack::{
     Arena, Group, HashRole, HashRows, RULE_TEXT_IS_SUFFIX, RuleId, SearchRows, SectionId,
-    write_hashes, write_image, write_search,
+    YaraTables, write_hashes, write_image, write_search,
 };
 use crate::passwords::Passwords;
 use crate::report::{self, SourceRow, Tally};
@@ -45,14 +45,14 @@ const LINE_BYTES_MAX: usize = 4 << 20;
 /// Takes sources in an order that depends on them alone, and writes the pack.
 #[derive(Debug, Default)]
 pub struct Compiler {
-    ignores: IgnoreList,
-    rows: Vec<SourceRow>,
+    pub(crate) ignores: IgnoreList,
+    pub(crate) rows: Vec<SourceRow>,
     labels: Vec<u8>,
     rules: Vec<u8>,
     rule_count: u32,
     signatures: u64,
     names: Arena,
-    texts: Arena,
+    pub(crate) texts: Arena,
     /// Suffixes of hash lines that were seen, with their place: there are a handful.
     suffixes: Vec<(Vec<u8>, u32)>,
     hashes: Vec<HashSet>,
@@ -66,6 +66,7 @@ pub struct Compiler {
     dropped: Vec<u8>,
     dropped_count: u64,
     passwords: Passwords,
+    pub(crate) yara: YaraTables,
 }
 
 /// The three tables of one role and side.
@@ -134,7 +135,7 @@ impl Compiler {
                 "passwords of archives".to_string()
             }
             SourceKind::Pending(what) => {
-                let rules = signature_lines(label, text);
+                let rules = signature_lines(text);
                 tally.lines = rules;
                 if rules > 0 {
                     tally.pending.insert(what.to_string(), rules);
@@ -146,7 +147,9 @@ impl Compiler {
                 tally.left_out.insert(why.to_string(), 1);
                 "bytecode".to_string()
             }
-            SourceKind::Ignore | SourceKind::Container | SourceKind::Notes => return Ok(()),
+            SourceKind::Ignore | SourceKind::Yara | SourceKind::Container | SourceKind::Notes => {
+                return Ok(());
+            }
             SourceKind::Unknown => {
                 tally.lines = 1;
                 tally
@@ -185,11 +188,12 @@ impl Compiler {
             (SectionId::Search, vec![write_search(&self.search)]),
             (SectionId::Dropped, vec![self.dropped]),
             (SectionId::Passwords, vec![self.passwords.into_bytes()]),
+            (SectionId::Yara, vec![self.yara.into_bytes()]),
         ];
         write_image(sections, out)
     }
 
-    fn add_label(&mut self, label: &str) -> Result<u16, CompileError> {
+    pub(crate) fn add_label(&mut self, label: &str) -> Result<u16, CompileError> {
         let source = self
             .labels
             .len()
@@ -273,7 +277,7 @@ impl Compiler {
         Ok(())
     }
 
-    fn drop_line(
+    pub(crate) fn drop_line(
         &mut self,
         source: u16,
         line: u32,
@@ -379,7 +383,7 @@ impl Compiler {
         Ok(())
     }
 
-    fn add_rule(
+    pub(crate) fn add_rule(
         &mut self,
         place: Place,
         name: &[u8],
@@ -418,10 +422,10 @@ impl Compiler {
 
 /// Where a line is from.
 #[derive(Clone, Copy, Debug)]
-struct Place {
-    kind: Kind,
-    source: u16,
-    line: u32,
+pub(crate) struct Place {
+    pub(crate) kind: Kind,
+    pub(crate) source: u16,
+    pub(crate) line: u32,
 }
 
 enum Added {
@@ -546,21 +550,9 @@ fn hash_pieces(mut sets: Vec<HashSet>) -> Vec<Vec<u8>> {
     write_hashes(tables)
 }
 
-/// Signatures of a source that is not compiled yet: rules for YARA, lines for the rest.
-fn signature_lines(label: &str, text: &[u8]) -> u64 {
-    let label = label.to_ascii_lowercase();
-    let yara = label.ends_with(".yar") || label.ends_with(".yara");
+/// Signatures of a source that is not compiled yet.
+fn signature_lines(text: &[u8]) -> u64 {
     let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    let counted = lines.filter(|line| {
-        if yara {
-            let words = line.split(u8::is_ascii_whitespace);
-            words
-                .skip_while(|word| matches!(*word, b"private" | b"global"))
-                .take(1)
-                .eq([b"rule"])
-        } else {
-            !line.is_empty() && !line.starts_with(b"#")
-        }
-    });
+    let counted = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#"));
     counted.count() as u64
 }

@@ -52,7 +52,13 @@ pub fn describe_rule(pack: &Pack<'_>, name: &str, out: &mut dyn FnMut(String)) -
         ));
         out(format!("source  {source}, line {}", rule.line));
         out(format!("sha256  {}", to_hex(&Sha256::digest(&text))));
-        out(format!("text    {}", lossy(&text)));
+        let text = lossy(&text);
+        for (head, line) in std::iter::once("text")
+            .chain(std::iter::repeat(""))
+            .zip(text.lines())
+        {
+            out(format!("{head:8}{line}").trim_end().to_string());
+        }
     }
     found
 }
@@ -77,6 +83,7 @@ fn meaning(kind: crate::Kind) -> &'static str {
         Kind::Fp | Kind::Sfp => "a file that no signature may flag",
         Kind::Ndb => "body signature",
         Kind::Ndu => "body signature, potentially unwanted",
+        Kind::Yara => "YARA rule",
     }
 }
 

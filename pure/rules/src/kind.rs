@@ -30,11 +30,13 @@ pub enum Kind {
     Ndb = 11,
     /// A body signature, potentially unwanted.
     Ndu = 12,
+    /// A YARA rule.
+    Yara = 13,
 }
 
 impl Kind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Hdb,
         Self::Hsb,
         Self::Hdu,
@@ -48,6 +50,7 @@ impl Kind {
         Self::Sfp,
         Self::Ndb,
         Self::Ndu,
+        Self::Yara,
     ];
 
     /// The kind with this code.
@@ -73,6 +76,7 @@ impl Kind {
             Self::Sfp => "sfp",
             Self::Ndb => "ndb",
             Self::Ndu => "ndu",
+            Self::Yara => "yara",
         }
     }
 
@@ -101,6 +105,8 @@ pub enum SourceKind {
     Ignore,
     /// Its lines are passwords that archives are opened with.
     Passwords,
+    /// YARA rules, which the caller compiles.
+    Yara,
     /// A CVD, CLD or CUD container.
     Container,
     /// Not compiled yet; what its lines are.
@@ -126,6 +132,9 @@ impl SourceKind {
             };
         };
         let extension = extension.to_ascii_lowercase();
+        if matches!(extension.as_str(), "yar" | "yara") {
+            return Self::Yara;
+        }
         if let Some(kind) = Kind::ALL
             .into_iter()
             .find(|kind| kind.as_str() == extension)
@@ -143,7 +152,6 @@ impl SourceKind {
             "crb" | "cat" => Self::Pending("Authenticode certificates"),
             "pwdb" => Self::Passwords,
             "cfg" => Self::Pending("engine settings"),
-            "yar" | "yara" => Self::Pending("YARA rules"),
             "sdb" | "zmd" | "rmd" | "db" | "ioc" => Self::Pending("signatures of an old kind"),
             "cbc" => Self::Never("bytecode is never run"),
             "info" | "txt" | "md" | "sign" => Self::Notes,
@@ -169,6 +177,7 @@ mod tests {
             SourceKind::of("daily.cvd/daily.NDB"),
             SourceKind::Rules(Kind::Ndb)
         );
+        assert_eq!(SourceKind::of("x.YAR"), SourceKind::Yara);
         assert_eq!(SourceKind::of("x.ign2"), SourceKind::Ignore);
         assert_eq!(SourceKind::of("daily.cvd/COPYING"), SourceKind::Notes);
         assert_eq!(SourceKind::of("archive.zip"), SourceKind::Unknown);

@@ -1,6 +1,7 @@
 //! Signature languages in, a compiled rule pack out; and the pack's layout, for those who read it.
 //!
-//! [`Compiler`] takes the lines of ClamAV's signature files and writes a [`Pack`] image that is
+//! [`Compiler`] takes the lines of ClamAV's signature files, and YARA rules that its caller compiled,
+//! and writes a [`Pack`] image that is
 //! read in place. Nothing is dropped silently: each line ends up compiled, or counted with its
 //! file, line and reason. No I/O, no unpacking: a CVD's body is expanded by the caller.
 #![cfg_attr(
@@ -16,6 +17,7 @@
 
 pub mod body;
 mod compile;
+mod compile_yara;
 pub mod cvd;
 mod describe;
 mod hash;
@@ -27,6 +29,7 @@ mod passwords;
 mod report;
 
 pub use compile::{CompileError, Compiler};
+pub use compile_yara::{YaraCompiled, YaraFailure, YaraRule};
 pub use describe::{describe_dropped, describe_rule, describe_sources};
 pub use hash::{Digest, DigestKind};
 pub use ignore::IgnoreList;

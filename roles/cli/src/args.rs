@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use proto::Limits;
+use proto::{Definition, Limits};
 
+use crate::define;
 use crate::quantity::{Size, Time};
 
 /// The heading under which the bounds of a scan stand.
@@ -94,6 +95,13 @@ pub(crate) struct PackChoice {
     /// A compiled pack, or `starter` for the built-in one
     #[arg(long, value_name = "FILE|starter")]
     pub(crate) pack: Option<PathBuf>,
+    /// A value for YARA rules; may be repeated
+    ///
+    /// Its type is what it looks like: 3, 0.5, true, or a text. The names that published rules
+    /// expect (filename, filepath, extension, filetype, owner) are empty texts unless they are
+    /// defined: no path of a scanned file reaches the process that runs the rules.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = define::parse)]
+    pub(crate) define: Vec<Definition>,
 }
 
 /// Which files.
@@ -267,6 +275,9 @@ pub(crate) struct BuildArguments {
     /// Where the pack goes
     #[arg(long, short, value_name = "PACK")]
     pub(crate) output: PathBuf,
+    /// A value for YARA rules, kept in the pack; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = define::parse)]
+    pub(crate) define: Vec<Definition>,
     /// Fail, and leave no pack, if any line was not compiled
     #[arg(long)]
     pub(crate) strict: bool,

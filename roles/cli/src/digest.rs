@@ -12,11 +12,13 @@ pub(crate) type Sha256Bytes = [u8; 32];
 
 /// The digest of a file, from its first byte to its last.
 pub(crate) fn of_file(file: impl AsFd) -> io::Result<Sha256Bytes> {
+    of_file_from(file, 0)
+}
+
+/// The digest of a file from a place on.
+pub(crate) fn of_file_from(file: impl AsFd, start: u64) -> io::Result<Sha256Bytes> {
     let mut digest = Sha256::new();
-    for_each_window(file, |window| {
-        digest.update(window);
-        Ok(())
-    })?;
+    for_each_window(file, start, |window| digest.update(window))?;
     Ok(digest.finalize().into())
 }
 
@@ -26,19 +28,16 @@ pub(crate) fn of_bytes(bytes: &[u8]) -> Sha256Bytes {
     Sha256::digest(bytes).into()
 }
 
-/// Reads a file from its first byte to its last; answers how many there were.
-pub(crate) fn for_each_window(
-    file: impl AsFd,
-    mut take: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<u64> {
+/// Reads a file from a place to its end.
+fn for_each_window(file: impl AsFd, start: u64, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let mut window = vec![0; WINDOW_BYTES];
-    let mut offset = 0u64;
+    let mut offset = start;
     loop {
         let count = kernel::file::read_at(&file, offset, &mut window)?;
         if count == 0 {
-            return Ok(offset);
+            return Ok(());
         }
-        take(window.get(..count).unwrap_or_default())?;
+        take(window.get(..count).unwrap_or_default());
         offset = offset.saturating_add(count as u64);
     }
 }

@@ -4,6 +4,7 @@
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 mod args;
+mod define;
 mod descriptors;
 mod digest;
 mod doctor;

@@ -117,7 +117,8 @@ mod tests {
         table
             + "\nSizes take the suffixes K, M, G and T (powers of 1,024), times take ms, s, m and \
                  h.\nA file's output is never called out of proportion below 8 MiB.\nA worker process holds \
-               at most `--max-memory` and 128 MiB beside it, for its tables and windows; the kernel \
+               at most `--max-memory` and 128 MiB beside it, for its tables and windows, and where it runs YARA \
+               rules 256 MiB more and eight times the length of what they compile to; the kernel \
                refuses it more. One that compiles signatures holds at most 5 GiB, and of its sources at \
                most 1.5 GiB at a time.\nStandard input is first put into a temporary file without a name, in `TMPDIR` \
                  or else `/var/tmp`, at most one byte\nmore than `--max-bytes`; where no such file can \

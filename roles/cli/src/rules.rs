@@ -6,10 +6,12 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use pool::Compilation;
 use proto::{Describe, PackSummary};
 use rustix::fs::Mode;
 
 use crate::args::{BuildArguments, ExplainArguments, PackChoice, RulesCommand, ShowArguments};
+use crate::define;
 use crate::descriptors;
 use crate::digest;
 use crate::escape::{escaped_path, hex, visible};
@@ -32,11 +34,19 @@ fn build(arguments: &BuildArguments) -> Result<ExitCode, Failure> {
     descriptors::raise_limit();
     let (directory, name) = place(&arguments.output)?;
     let worker = program::worker()?;
+    define::check(&arguments.define)?;
     let sources = Sources::collect(&arguments.sources)?;
     let at = |error: io::Error| Failure::at(&arguments.output, &error);
     let partial = Partial::create(&directory).map_err(at)?;
     let output = partial.file().try_clone().map_err(at)?;
-    let compiled = packs::compile(sources.reopened()?, &worker, output.into())?;
+    let task = Compilation {
+        sources: sources.reopened()?,
+        definitions: arguments.define.clone(),
+        pack: output.into(),
+        yara: None,
+        data_bytes_max: packs::COMPILE_DATA_BYTES_MAX,
+    };
+    let compiled = packs::compile(task, &worker)?;
     let named = Origin::File(arguments.output.clone());
     let summary = &compiled.summary;
     let pending = packs::pending_lines(summary);
@@ -118,7 +128,7 @@ fn show(arguments: &ShowArguments) -> Result<ExitCode, Failure> {
     };
     descriptors::raise_limit();
     let worker = program::worker()?;
-    let pack = packs::prepare(Origin::choose(&choice), &worker)?;
+    let pack = packs::prepare(Origin::choose(&choice), &choice.define, &worker)?;
     if arguments.dropped {
         print(&worker, (&pack.origin, pack.file), Describe::Dropped)?;
         return Ok(ExitCode::SUCCESS);
@@ -143,7 +153,8 @@ fn show(arguments: &ShowArguments) -> Result<ExitCode, Failure> {
 fn explain(arguments: &ExplainArguments) -> Result<ExitCode, Failure> {
     descriptors::raise_limit();
     let worker = program::worker()?;
-    let pack = packs::prepare(Origin::choose(&arguments.choice), &worker)?;
+    let choice = &arguments.choice;
+    let pack = packs::prepare(Origin::choose(choice), &choice.define, &worker)?;
     let question = Describe::Explain(arguments.name.clone());
     if print(&worker, (&pack.origin, pack.file), question)? == 0 {
         return Err(Failure::said(format!(

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use kernel::file::Follow;
-use pool::{Answer, Isolation, Job, Pool, Settings};
+use pool::{Answer, Isolation, Job, Pool, RuleFiles, Settings};
 use proto::ScanOptions;
 
 use crate::args::{IsolationGrade, ScanArguments};
@@ -18,7 +18,7 @@ use crate::descriptors;
 use crate::escape::escaped_path;
 use crate::failure::{Failure, plain};
 use crate::filter::Filter;
-use crate::packs::{self, Judgement, Origin};
+use crate::packs::{self, Judgement, Origin, ReadyPack};
 use crate::program;
 use crate::quarantine::{Store, Suspect};
 use crate::report::{Look, Named, PackFacts, Record, Reporter};
@@ -123,10 +123,15 @@ fn start_with(
     worker: &Path,
     origin: Origin,
 ) -> Result<(Pool, PackFacts), Failure> {
-    let pack = packs::prepare(origin, worker)?;
-    let settings = settings(arguments, worker, &pack.origin);
-    let pool = Pool::start(settings, pack.file)
-        .map_err(|error| packs::failure_with(&pack.origin, &error))?;
+    let definitions = &arguments.choice.define;
+    let mut pack = packs::prepare(origin, definitions, worker)?;
+    let mut pool = start_pool(arguments, worker, &pack)?;
+    if pool.pack().yara_rules > 0 && pack.yara.is_none() {
+        // Only a worker can tell that a pack has YARA rules.
+        drop(pool);
+        pack.yara = Some(packs::compile_yara(&pack, definitions, worker)?);
+        pool = start_pool(arguments, worker, &pack)?;
+    }
     let facts = PackFacts {
         sha256: pack.sha256,
         origin: pack.origin,
@@ -135,6 +140,19 @@ fn start_with(
         notes: pack.notes,
     };
     Ok((pool, facts))
+}
+
+fn start_pool(arguments: &ScanArguments, worker: &Path, pack: &ReadyPack) -> Result<Pool, Failure> {
+    let again = |file: &OwnedFd| {
+        file.try_clone()
+            .map_err(|error| Failure::said(format!("the rule pack: {}", plain(&error))))
+    };
+    let rules = RuleFiles {
+        pack: again(&pack.file)?,
+        yara: pack.yara.as_ref().map(again).transpose()?,
+    };
+    let settings = settings(arguments, worker, &pack.origin);
+    Pool::start(settings, rules).map_err(|error| packs::failure_with(&pack.origin, &error))
 }
 
 fn depth_max(descriptors_max: u64) -> usize {

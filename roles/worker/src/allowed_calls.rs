@@ -38,6 +38,10 @@ pub const ALLOWED: &[AllowedCall] = &[
         number: libc::SYS_mmap,
     },
     AllowedCall {
+        name: "mprotect",
+        number: libc::SYS_mprotect,
+    },
+    AllowedCall {
         name: "munmap",
         number: libc::SYS_munmap,
     },

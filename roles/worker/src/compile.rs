@@ -1,13 +1,14 @@
-//! Compiles sources into a pack.
+//! Compiles sources into a pack, and YARA rules into what a scan runs.
 
 use std::os::fd::OwnedFd;
 
 use kernel::map::Map;
-use proto::{CompileSource, Reply};
-use rules::{Compiler, IgnoreList, Pack, SourceKind};
+use proto::{CompileSource, Decode, Definition, Encode, Reply, YARA_HEADER_BYTES};
+use rules::{Compiler, IgnoreList, Pack, SourceKind, YaraCompiled, YaraRule};
 
 use crate::serve::summary;
 use crate::sources::Sources;
+use crate::yara::{self, Arranged, Text};
 
 /// A compilation whose sources are still coming.
 #[derive(Default)]
@@ -17,6 +18,8 @@ pub(crate) struct Compilation {
 
 /// Bytes gathered before they are written.
 const WRITE_BYTES: usize = 1 << 20;
+/// No YARA source is longer: the largest that is published has a few megabytes.
+const YARA_SOURCE_BYTES_MAX: usize = 64 << 20;
 
 impl Compilation {
     /// Takes more sources.
@@ -34,17 +37,29 @@ impl Compilation {
         Ok(())
     }
 
-    /// Compiles them into the output.
-    pub(crate) fn finish(mut self, output: &OwnedFd) -> Result<Reply, String> {
+    /// Compiles them into the outputs: the pack, and where there is a second what its YARA rules
+    /// compile to.
+    pub(crate) fn finish(
+        mut self,
+        definitions: &[Definition],
+        outputs: &[OwnedFd],
+    ) -> Result<Reply, String> {
+        let output = outputs.first().ok_or("a compilation needs an output")?;
         self.sources.sort();
-        let compiler = self.compile().map_err(|error| error.to_string())?;
+        let mut compiler = self.compile().map_err(|error| error.to_string())?;
+        let compiled = self.compile_yara(&mut compiler, definitions)?;
         let pack_bytes = write(compiler, output)
             .map_err(|error| format!("the pack can't be written: {error}"))?;
+        let yara_bytes = match (compiled, outputs.get(1)) {
+            (Some(compiled), Some(output)) => write_yara(&compiled, output)?,
+            _ => 0,
+        };
         let map = Map::read_only(output)
             .map_err(|error| format!("the pack can't be read back: {error}"))?;
         let pack = Pack::open(&map).map_err(|error| error.to_string())?;
         Ok(Reply::Compiled {
             pack_bytes,
+            yara_bytes,
             summary: summary(&pack),
         })
     }
@@ -80,12 +95,108 @@ impl Compilation {
         Ok(compiler)
     }
 
+    /// The YARA sources, all together. One that could not be read was refused already.
+    fn compile_yara(
+        &self,
+        compiler: &mut Compiler,
+        definitions: &[Definition],
+    ) -> Result<Option<yara_x::Rules>, String> {
+        let mut read = Vec::new();
+        for source in self.texts_of(SourceKind::Yara) {
+            match source.read() {
+                Ok(text) if text.len() > YARA_SOURCE_BYTES_MAX => compiler
+                    .refuse(&source.label, "a YARA source of more than 64 MiB")
+                    .map_err(|error| error.to_string())?,
+                Ok(text) => read.push((source.label.as_str(), text)),
+                Err(_) => {}
+            }
+        }
+        if read.is_empty() {
+            return Ok(None);
+        }
+        let texts: Vec<_> = read
+            .iter()
+            .map(|(label, bytes)| Text { label, bytes })
+            .collect();
+        let mut sources = yara::arrange(&texts);
+        let definitions = yara::merged(definitions.iter().cloned());
+        let compiled = yara::compile(&mut sources, &definitions)?;
+        compiler.set_definitions(definitions.to_message());
+        for source in &sources {
+            add_yara(compiler, source).map_err(|error| error.to_string())?;
+        }
+        Ok((compiled.iter().len() > 0).then_some(compiled))
+    }
+
     fn texts_of(&self, kind: SourceKind) -> impl Iterator<Item = &crate::sources::SourceText> {
         self.sources
             .texts
             .iter()
             .filter(move |source| SourceKind::of(&source.label) == kind)
     }
+}
+
+/// Compiles the YARA rules of a pack into the output. These definitions go before its own.
+pub(crate) fn compile_yara_of(
+    pack: &Pack<'_>,
+    definitions: Vec<Definition>,
+    output: &OwnedFd,
+) -> Result<Reply, String> {
+    let own = Vec::<Definition>::from_message(pack.yara_definitions())
+        .map_err(|error| format!("the pack's definitions can't be read: {error}"))?;
+    let mut labels = Vec::new();
+    for source in pack.yara_sources() {
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        labels.push((text(source.label), text(source.namespace), source.text));
+    }
+    let arranged = labels.iter().map(|(label, namespace, bytes)| {
+        let text = Text { label, bytes };
+        yara::arranged_before(text, namespace)
+    });
+    let mut sources: Vec<_> = arranged.collect();
+    let definitions = yara::merged(own.into_iter().chain(definitions));
+    let compiled = yara::compile(&mut sources, &definitions)?;
+    let (found, expected) = (compiled.iter().len() as u64, pack.yara_rules());
+    if found != expected {
+        return Err(format!(
+            "{found} of the pack's {expected} YARA rules compile with this program and these \
+             definitions; build the pack again with both"
+        ));
+    }
+    Ok(Reply::YaraCompiled(write_yara(&compiled, output)?))
+}
+
+fn add_yara(compiler: &mut Compiler, source: &Arranged<'_>) -> Result<(), rules::CompileError> {
+    let rules: Vec<_> = source
+        .rules
+        .iter()
+        .map(|rule| YaraRule {
+            name: &rule.name,
+            range: rule.range.clone(),
+            line: rule.line,
+            private: rule.is_private,
+        })
+        .collect();
+    compiler.add_yara(&YaraCompiled {
+        label: source.text.label,
+        text: source.text.bytes,
+        namespace: &source.namespace,
+        rules: &rules,
+        failures: &source.failures,
+    })?;
+    for label in &source.copies {
+        compiler.note_same_yara(label, rules.len() as u64);
+    }
+    Ok(())
+}
+
+fn write_yara(rules: &yara_x::Rules, output: &OwnedFd) -> Result<u64, String> {
+    let bytes = rules
+        .serialize()
+        .map_err(|error| format!("the compiled YARA rules can't be told: {error}"))?;
+    kernel::file::write_all_at(output, YARA_HEADER_BYTES, &bytes)
+        .map_err(|error| format!("the compiled YARA rules can't be written: {error}"))?;
+    Ok(bytes.len() as u64)
 }
 
 fn write(compiler: Compiler, output: &OwnedFd) -> std::io::Result<u64> {

@@ -9,6 +9,8 @@ use crate::allowed_calls::ALLOWED;
 pub enum Mode {
     /// Scans files, and answers questions about its pack.
     Scan,
+    /// The same with YARA rules.
+    ScanYara,
     /// Compiles rules, once.
     Compile,
 }
@@ -19,8 +21,10 @@ const SCAN_FILES_MAX: u64 = 320;
 const COMPILE_FILES_MAX: u64 = 4096;
 /// No pack is longer.
 const COMPILE_FILE_BYTES_MAX: u64 = 8 << 30;
-/// Only a compilation writes.
-const WRITING_CALLS: &[&str] = &["pwrite64"];
+/// Only a compilation writes, and only YARA's interpreter turns what it reserved into memory.
+const SCAN_WITHHELD: &[&str] = &["pwrite64", "mprotect"];
+/// What a scan with YARA rules does without.
+const SCAN_YARA_WITHHELD: &[&str] = &["pwrite64"];
 
 impl Mode {
     /// The mode with this name.
@@ -28,6 +32,7 @@ impl Mode {
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "scan" => Some(Self::Scan),
+            "scan-yara" => Some(Self::ScanYara),
             "compile" => Some(Self::Compile),
             _ => None,
         }
@@ -37,14 +42,16 @@ impl Mode {
 /// The jail of a worker with this much private memory.
 #[must_use]
 pub fn settings(mode: Mode, data_bytes_max: u64) -> JailSettings {
+    let scan = |withheld_calls| JailSettings {
+        allowed_calls: ALLOWED,
+        withheld_calls,
+        data_bytes_max,
+        file_bytes_max: 0,
+        open_files_max: SCAN_FILES_MAX,
+    };
     match mode {
-        Mode::Scan => JailSettings {
-            allowed_calls: ALLOWED,
-            withheld_calls: WRITING_CALLS,
-            data_bytes_max,
-            file_bytes_max: 0,
-            open_files_max: SCAN_FILES_MAX,
-        },
+        Mode::Scan => scan(SCAN_WITHHELD),
+        Mode::ScanYara => scan(SCAN_YARA_WITHHELD),
         Mode::Compile => JailSettings {
             allowed_calls: ALLOWED,
             withheld_calls: &[],
@@ -61,12 +68,15 @@ mod tests {
 
     #[test]
     fn what_a_mode_withholds_is_a_call_that_the_role_has() {
-        for mode in [Mode::Scan, Mode::Compile] {
+        for mode in [Mode::Scan, Mode::ScanYara, Mode::Compile] {
             let settings = settings(mode, 1 << 20);
             for name in settings.withheld_calls {
                 assert!(ALLOWED.iter().any(|call| call.name == *name), "{name}");
             }
         }
-        assert!(settings(Mode::Scan, 1).withheld_calls.contains(&"pwrite64"));
+        for mode in [Mode::Scan, Mode::ScanYara] {
+            assert!(settings(mode, 1).withheld_calls.contains(&"pwrite64"));
+        }
+        assert!(settings(Mode::Scan, 1).withheld_calls.contains(&"mprotect"));
     }
 }

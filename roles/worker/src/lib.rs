@@ -13,6 +13,8 @@ mod scan;
 mod serve;
 mod sources;
 mod views;
+mod yara;
 
 pub use scan::{FileToScan, ScanBuffers, scan_file};
 pub use serve::serve;
+pub use yara::{YaraRules, YaraScanner, prepare as prepare_yara};

@@ -40,6 +40,9 @@ fn main() -> ExitCode {
 fn prepare(mode: Mode, data_bytes_max: u64) -> Result<(Option<Map>, JailReport), String> {
     // Hash tables draw their keys from the kernel once, and now is the time for it.
     drop(RandomState::new());
+    if mode == Mode::ScanYara {
+        worker::prepare_yara();
+    }
     let pack = pack().map_err(|error| format!("the rule pack can't be mapped: {error}"))?;
     let mut report = kernel::jail::enter(&jail::settings(mode, data_bytes_max))
         .map_err(|error| error.to_string())?;

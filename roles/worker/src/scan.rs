@@ -7,12 +7,9 @@ use std::time::Instant;
 
 use engine::{Examined, Hashing, Object, Options, Scanner, groups_of};
 use kernel::file::FileStat;
-use proto::{
-    Budget, Detail, FINDINGS_MAX, Finding, Limits, MATCH_BYTES_MAX, Match, Reason, RuleRef,
-    ScanOptions, Verdict,
-};
+use proto::{Budget, Detail, Limits, Reason, ScanOptions, Verdict};
+use rules::Pack;
 use rules::pack::Group;
-use rules::{Pack, RuleId};
 use unpack::identify::UnpackFn;
 use unpack::normalise::Normal;
 use unpack::{
@@ -23,6 +20,10 @@ use unpack::{
 use crate::beside::{Behind, Taken};
 use crate::file_source::FileSource;
 use crate::views::Views;
+use crate::yara::{YaraRules, YaraScanner};
+
+mod findings;
+mod with_yara;
 
 /// Files up to this size are read once, whole.
 const WHOLE_BYTES_MAX: u64 = 4 << 20;
@@ -39,6 +40,7 @@ pub struct ScanBuffers<'p> {
     pack: &'p Pack<'p>,
     scanner: Scanner<'p>,
     passwords: Vec<&'p [u8]>,
+    yara: Option<YaraScanner>,
     whole: Vec<u8>,
 }
 
@@ -50,8 +52,20 @@ impl<'p> ScanBuffers<'p> {
             pack,
             scanner: Scanner::new(pack),
             passwords: pack.passwords().collect(),
+            yara: None,
             whole: Vec::new(),
         }
+    }
+
+    /// From here on the pack's YARA rules are run too.
+    pub fn use_yara(&mut self, rules: YaraRules) {
+        self.yara = Some(rules.scanner());
+    }
+
+    /// Whether every signature of the pack is there to look with.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.yara.is_some() || self.pack.yara_rules() == 0
     }
 }
 
@@ -64,15 +78,20 @@ pub struct FileToScan<'a> {
     pub options: &'a ScanOptions,
 }
 
-/// Scans a file; whatever happens to it is in the verdict.
+/// Scans a file; whatever happens to it is in the verdict. Before something that may not come back
+/// the verdict so far is announced, where there is anything in it.
 #[must_use]
-pub fn scan_file(buffers: &mut ScanBuffers<'_>, wanted: FileToScan<'_>) -> Verdict {
+pub fn scan_file(
+    buffers: &mut ScanBuffers<'_>,
+    wanted: FileToScan<'_>,
+    announce: &mut dyn FnMut(&Verdict),
+) -> Verdict {
     let started = Instant::now();
     let mut verdict = Verdict::default();
     match kernel::file::stat(wanted.file) {
         Err(error) => verdict.read_error = Some(error.to_string()),
         Ok(before) => {
-            verdict = scan_opened(buffers, wanted, &before);
+            verdict = scan_opened(buffers, (wanted, announce), &before);
             let after = kernel::file::stat(wanted.file).ok();
             if after.is_none_or(|after| has_changed(&before, &after)) {
                 verdict.note(Detail {
@@ -94,7 +113,11 @@ pub fn scan_file(buffers: &mut ScanBuffers<'_>, wanted: FileToScan<'_>) -> Verdi
     verdict
 }
 
-fn scan_opened(buffers: &mut ScanBuffers<'_>, wanted: FileToScan<'_>, stat: &FileStat) -> Verdict {
+fn scan_opened(
+    buffers: &mut ScanBuffers<'_>,
+    (wanted, announce): (FileToScan<'_>, &mut dyn FnMut(&Verdict)),
+    stat: &FileStat,
+) -> Verdict {
     let limits = Limits {
         depth_max: wanted.options.limits.depth_max.min(DEPTH_MAX),
         ..wanted.options.limits
@@ -109,6 +132,9 @@ fn scan_opened(buffers: &mut ScanBuffers<'_>, wanted: FileToScan<'_>, stat: &Fil
         pack: buffers.pack,
         scanner: &mut buffers.scanner,
         passwords: &buffers.passwords,
+        yara: buffers.yara.as_mut(),
+        announce,
+        announced: 0,
         options: Options {
             pua: wanted.options.pua,
             sha256: wanted.options.sha256,
@@ -155,6 +181,10 @@ pub(crate) struct FileScan<'s, 'p> {
     pub(crate) scanner: &'s mut Scanner<'p>,
     /// What encrypted members are tried with.
     passwords: &'s [&'p [u8]],
+    yara: Option<&'s mut YaraScanner>,
+    announce: &'s mut dyn FnMut(&Verdict),
+    /// How much of the verdict was announced.
+    announced: usize,
     pub(crate) options: Options,
     shows_bytes: bool,
     /// Some rule tells text from what is not, or could match in a normalised view.
@@ -193,6 +223,9 @@ impl FileScan<'_, '_> {
         let examined = self.examine(source, (groups, facts.as_ref()), budget);
         if examined.allowed {
             return;
+        }
+        if self.options.all_matches || examined.hits.is_empty() {
+            self.run_yara(source, budget);
         }
         // An executable that is not built as the books say is still wholly looked at, byte by
         // byte; what its parser missed decides only which positions some signatures can name.
@@ -240,48 +273,6 @@ impl FileScan<'_, '_> {
         }
         self.take(source, &examined);
         examined
-    }
-
-    /// Tells what was found in an object, and what kept it from being looked at wholly.
-    pub(crate) fn take(&mut self, source: &dyn Source, examined: &Examined) {
-        if let Some(error) = &examined.read_error {
-            self.read_error(error);
-        }
-        if let Some(reason) = examined.limit {
-            self.note(
-                reason,
-                "looking for signatures takes more than the limit allows",
-            );
-        }
-        for hit in &examined.hits {
-            if self.verdict.findings.len() >= FINDINGS_MAX {
-                self.verdict.findings_omitted = self.verdict.findings_omitted.saturating_add(1);
-                continue;
-            }
-            let rule = rule_ref(self.pack, hit.rule, hit.text_sha256);
-            self.verdict.findings.push(Finding {
-                name: rule_name(self.pack, hit.rule),
-                rule,
-                member: self.path.clone(),
-                match_bytes: self.match_bytes(source, &hit.matches),
-                matches: hit.matches.clone(),
-            });
-        }
-    }
-
-    /// The first bytes of each match, where the caller asked to see them.
-    fn match_bytes(&self, source: &dyn Source, matches: &[Match]) -> Vec<Vec<u8>> {
-        let shown = |place: &Match| {
-            let length = usize::try_from(place.length).unwrap_or(usize::MAX);
-            let mut bytes = vec![0; length.min(MATCH_BYTES_MAX)];
-            let count = source.read_at(place.offset, &mut bytes).unwrap_or(0);
-            bytes.truncate(count);
-            bytes
-        };
-        match self.shows_bytes {
-            true => matches.iter().map(shown).collect(),
-            false => Vec::new(),
-        }
     }
 
     /// Goes into a container, or into what lies behind an executable.
@@ -554,27 +545,4 @@ impl Members for Nested<'_, '_, '_> {
 
 fn short_name(name: &[u8]) -> Vec<u8> {
     name.get(..NAME_BYTES_MAX).unwrap_or(name).to_vec()
-}
-
-fn rule_name(pack: &Pack<'_>, id: RuleId) -> String {
-    let name = pack.rule(id).map(|rule| rule.name).unwrap_or_default();
-    bounded_text(name)
-}
-
-fn bounded_text(bytes: &[u8]) -> String {
-    let kept = bytes.get(..RULE_NAME_BYTES_MAX).unwrap_or(bytes);
-    String::from_utf8_lossy(kept).into_owned()
-}
-
-fn rule_ref(pack: &Pack<'_>, id: RuleId, sha256: [u8; 32]) -> RuleRef {
-    let Some(rule) = pack.rule(id) else {
-        return RuleRef::default();
-    };
-    let label = pack.source_label(rule.source).unwrap_or_default();
-    RuleRef {
-        kind: rule.kind.as_str().to_string(),
-        source: bounded_text(label),
-        line: rule.line,
-        sha256,
-    }
 }

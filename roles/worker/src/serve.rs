@@ -7,13 +7,14 @@ use kernel::channel::Channel;
 use kernel::map::Map;
 use proto::{
     Decode, Encode, JailReport, MESSAGE_BYTES_MAX, PackSummary, PendingKind, Reply, Request,
-    ScanItem, ScanOptions, Verdict,
+    ScanItem, ScanOptions, Verdict, YARA_HEADER_BYTES,
 };
 use rules::{Pack, SourceRow, describe_sources};
 
 use crate::answer;
-use crate::compile::Compilation;
+use crate::compile::{Compilation, compile_yara_of};
 use crate::scan::{FileToScan, ScanBuffers, scan_file};
+use crate::yara::YaraRules;
 
 /// Rows of the list of what is not compiled yet; the rest is in `candor rules show`.
 const PENDING_ROWS_MAX: usize = 256;
@@ -56,17 +57,28 @@ fn run(channel: &Channel, pack_bytes: Option<&[u8]>, jail: JailReport) -> Result
         match request {
             Request::Scan { options, items } => {
                 let buffers = buffers.as_mut().ok_or("a scan needs a rule pack")?;
+                if !buffers.is_complete() {
+                    return Err("a scan needs the pack's YARA rules, compiled".to_string());
+                }
                 scan_batch(channel, buffers, (options, items), files)?;
             }
             Request::CompileSources(sources) => compilation.add_sources(sources, files)?,
-            Request::CompileInto => {
-                let output = files
-                    .into_iter()
-                    .next()
-                    .ok_or("a compilation needs an output")?;
-                let done = std::mem::take(&mut compilation).finish(&output);
+            Request::CompileInto(definitions) => {
+                let done = std::mem::take(&mut compilation).finish(&definitions, &files);
                 let reply = done.unwrap_or_else(Reply::CompileFailed);
                 send(channel, &reply)?;
+            }
+            Request::CompileYara(definitions) => {
+                let pack = pack.as_ref().ok_or("YARA rules come out of a rule pack")?;
+                let output = files.first().ok_or("a compilation needs an output")?;
+                let done = compile_yara_of(pack, definitions, output);
+                send(channel, &done.unwrap_or_else(Reply::CompileFailed))?;
+            }
+            Request::UseYara => {
+                let buffers = buffers.as_mut().ok_or("YARA rules need a rule pack")?;
+                let file = files.first().ok_or("there are no YARA rules to use")?;
+                buffers.use_yara(load_yara(file)?);
+                send(channel, &Reply::YaraReady)?;
             }
             Request::Describe(question) => {
                 let pack = pack.as_ref().ok_or("a question needs a rule pack")?;
@@ -91,7 +103,15 @@ fn scan_batch(
             file: &file,
             options: &options,
         };
-        let reply = fitting(item.ticket, scan_file(buffers, wanted));
+        let ticket = item.ticket;
+        let mut so_far = |verdict: &Verdict| {
+            let verdict = verdict.clone();
+            let reply = fitting(verdict, |verdict| Reply::SoFar { ticket, verdict });
+            // Where it can't be sent, neither can the verdict, and that is told.
+            let _ = channel.send(&reply, &[]);
+        };
+        let verdict = scan_file(buffers, wanted, &mut so_far);
+        let reply = fitting(verdict, |verdict| Reply::Verdict { ticket, verdict });
         channel
             .send(&reply, &[])
             .map_err(|error| format!("no answer can be sent: {error}"))?;
@@ -101,19 +121,14 @@ fn scan_batch(
 
 /// A verdict's message. Names inside containers may be long: what does not fit is counted, details
 /// before findings.
-fn fitting(ticket: u64, mut verdict: Verdict) -> Vec<u8> {
+fn fitting(mut verdict: Verdict, reply: impl Fn(Verdict) -> Reply) -> Vec<u8> {
     loop {
         let kept = verdict.findings.len();
-        let reply = Reply::Verdict { ticket, verdict };
-        let message = reply.to_message();
-        let Reply::Verdict { verdict: back, .. } = reply else {
-            return message;
-        };
+        let message = reply(verdict.clone()).to_message();
         // One finding always fits: its names are bounded where it is made.
-        if message.len() <= MESSAGE_BYTES_MAX || (kept <= 1 && back.details.is_empty()) {
+        if message.len() <= MESSAGE_BYTES_MAX || (kept <= 1 && verdict.details.is_empty()) {
             return message;
         }
-        verdict = back;
         if verdict.details.is_empty() {
             verdict.findings.truncate((kept / 2).max(1));
             let omitted = kept.saturating_sub(verdict.findings.len()) as u64;
@@ -122,6 +137,21 @@ fn fitting(ticket: u64, mut verdict: Verdict) -> Vec<u8> {
             verdict.details.truncate(verdict.details.len() / 2);
         }
     }
+}
+
+/// What a pack's YARA rules compile to is no larger.
+const YARA_BYTES_MAX: u64 = 1 << 30;
+
+fn load_yara(file: &OwnedFd) -> Result<YaraRules, String> {
+    let unread = |error: std::io::Error| format!("the compiled YARA rules can't be read: {error}");
+    let size_bytes = kernel::file::stat(file).map_err(unread)?.size_bytes;
+    let length = size_bytes.saturating_sub(YARA_HEADER_BYTES);
+    if length > YARA_BYTES_MAX {
+        return Err("the compiled YARA rules are longer than 1 GiB".to_string());
+    }
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+    let count = kernel::file::read_at(file, YARA_HEADER_BYTES, &mut bytes).map_err(unread)?;
+    YaraRules::load(bytes.get(..count).unwrap_or_default())
 }
 
 /// What a scan says of its pack.
@@ -152,6 +182,7 @@ pub(crate) fn summary(pack: &Pack<'_>) -> PackSummary {
     }
     PackSummary {
         signatures: pack.signatures(),
+        yara_rules: pack.yara_rules(),
         pending,
         dropped: pack.dropped(),
         unverified,

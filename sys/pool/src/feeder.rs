@@ -96,8 +96,8 @@ impl Feeder {
                 let end = self.bury(worker, &Trouble::Ended);
                 return Served::Nothing(PoolError::Died(end.text));
             };
-            if let Err(trouble) = self.hear_all(&mut worker, &mut outstanding) {
-                return self.lose(worker, &trouble, outstanding);
+            if let Err(lost) = self.hear_all(&mut worker, &mut outstanding) {
+                return self.lose(worker, lost, outstanding);
             }
         }
     }
@@ -118,11 +118,7 @@ impl Feeder {
     }
 
     /// Hears until nothing is outstanding, and sends more before that is so.
-    fn hear_all(
-        &self,
-        worker: &mut Worker,
-        outstanding: &mut VecDeque<Job>,
-    ) -> Result<(), Trouble> {
+    fn hear_all(&self, worker: &mut Worker, outstanding: &mut VecDeque<Job>) -> Result<(), Lost> {
         let mut takes_more = true;
         let mut clock = Instant::now();
         while !outstanding.is_empty() {
@@ -162,22 +158,34 @@ impl Feeder {
         sent.is_ok()
     }
 
-    /// The verdict on the first file that is outstanding.
+    /// The verdict on the first file that is outstanding. What the worker said of it before does
+    /// not buy it time, and is kept should it be lost.
     fn hear(
         &self,
         worker: &mut Worker,
         outstanding: &VecDeque<Job>,
         clock: Instant,
-    ) -> Result<Verdict, Trouble> {
+    ) -> Result<Verdict, Lost> {
         let due = outstanding.front().map(|job| job.ticket);
-        match worker.receive(clock + self.patience())? {
-            Reply::Verdict { ticket, verdict } if Some(ticket) == due => Ok(verdict),
-            Reply::Verdict { .. } => Err(Trouble::Protocol(
-                "it answered for a file that was not next".to_string(),
-            )),
-            _ => Err(Trouble::Protocol(
-                "it said something that is no verdict".to_string(),
-            )),
+        let deadline = clock + self.patience();
+        let mut so_far = Verdict::default();
+        loop {
+            let trouble = match worker.receive(deadline) {
+                Ok(Reply::SoFar { .. }) if Instant::now() >= deadline => Trouble::Silent,
+                Ok(Reply::Verdict { ticket, verdict }) if Some(ticket) == due => {
+                    return Ok(verdict);
+                }
+                Ok(Reply::SoFar { ticket, verdict }) if Some(ticket) == due => {
+                    so_far = verdict;
+                    continue;
+                }
+                Ok(Reply::Verdict { .. } | Reply::SoFar { .. }) => {
+                    Trouble::Protocol("it answered for a file that was not next".to_string())
+                }
+                Ok(_) => Trouble::Protocol("it said something that is no verdict".to_string()),
+                Err(trouble) => trouble,
+            };
+            return Err(Lost { trouble, so_far });
         }
     }
 
@@ -187,15 +195,15 @@ impl Feeder {
     }
 
     /// The file that was being looked at is lost; the others wait for another worker.
-    fn lose(&self, worker: Worker, trouble: &Trouble, mut outstanding: VecDeque<Job>) -> Served {
+    fn lose(&self, worker: Worker, lost: Lost, mut outstanding: VecDeque<Job>) -> Served {
         if self.shared.is_stopped() {
             return Served::Everything;
         }
-        let autopsy = self.bury(worker, trouble);
+        let autopsy = self.bury(worker, &lost.trouble);
         let current = outstanding.pop_front();
         self.shared.give_back(outstanding.into_iter());
         if let Some(job) = current {
-            self.shared.answer(job, incomplete(autopsy));
+            self.shared.answer(job, incomplete(lost.so_far, autopsy));
         }
         Served::UntilTrouble
     }
@@ -275,7 +283,7 @@ impl Feeder {
                 }
                 Ok(worker)
             }
-            Err(trouble) => Err(self.lose(worker, &trouble, outstanding)),
+            Err(lost) => Err(self.lose(worker, lost, outstanding)),
         }
     }
 }
@@ -297,8 +305,13 @@ fn portion(items_max: usize) -> Portion {
     }
 }
 
-fn incomplete(autopsy: Autopsy) -> Verdict {
-    let mut verdict = Verdict::default();
+/// A worker that was lost with a file, and what it had said of the file.
+struct Lost {
+    trouble: Trouble,
+    so_far: Verdict,
+}
+
+fn incomplete(mut verdict: Verdict, autopsy: Autopsy) -> Verdict {
     verdict.note(Detail {
         reason: autopsy.reason,
         member: Vec::new(),

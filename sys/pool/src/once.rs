@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use proto::{
-    BATCH_ITEMS_MAX, CompileSource, Describe, Encode, JailReport, MESSAGE_BYTES_MAX, PackSummary,
-    Reply, Request,
+    BATCH_ITEMS_MAX, CompileSource, Definition, Describe, Encode, JailReport, MESSAGE_BYTES_MAX,
+    PackSummary, Reply, Request,
 };
 
 use crate::PoolError;
@@ -23,32 +23,45 @@ const DESCRIBE_DATA_BYTES: u64 = 1 << 30;
 /// What a worker needs to look at its jail.
 const INSPECT_DATA_BYTES: u64 = 64 << 20;
 
+/// What is to be compiled, and where to.
+#[derive(Debug)]
+pub struct Compilation {
+    /// Labels and files.
+    pub sources: Vec<(String, OwnedFd)>,
+    /// Values for YARA rules.
+    pub definitions: Vec<Definition>,
+    /// An empty file for the pack, open for reading and writing.
+    pub pack: OwnedFd,
+    /// One for what its YARA rules compile to; without it they are only checked.
+    pub yara: Option<OwnedFd>,
+    /// Private memory that the worker may take.
+    pub data_bytes_max: u64,
+}
+
 /// A finished compilation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compiled {
     /// The pack's length.
     pub pack_bytes: u64,
+    /// The length of what its YARA rules compile to; zero where there are none.
+    pub yara_bytes: u64,
     /// What became of the sources.
     pub summary: PackSummary,
 }
 
-/// Compiles sources into a pack, in one worker that ends after that. The output is an empty file,
-/// open for reading and writing; on an error its content means nothing.
-pub fn compile(
-    program: &Path,
-    sources: Vec<(String, OwnedFd)>,
-    output: OwnedFd,
-    data_bytes_max: u64,
-) -> Result<Compiled, PoolError> {
+/// Compiles sources into a pack, in one worker that ends after that. On an error the content of the
+/// outputs means nothing.
+pub fn compile(program: &Path, task: Compilation) -> Result<Compiled, PoolError> {
     let plan = Plan {
         program: program.to_path_buf(),
         mode: Mode::Compile,
-        data_bytes_max,
+        data_bytes_max: task.data_bytes_max,
         pack: None,
+        yara: None,
     };
     let mut worker = Worker::start(&plan)?;
     let mut batch = Batch::default();
-    for (label, file) in sources {
+    for (label, file) in task.sources {
         if !batch.has_room_for(&label) {
             batch
                 .send(&worker)
@@ -60,17 +73,47 @@ pub fn compile(
     batch
         .send(&worker)
         .or_else(|trouble| heard_or(&mut worker, trouble))?;
+    let outputs: Vec<_> = std::iter::once(&task.pack).chain(&task.yara).collect();
+    let outputs: Vec<_> = outputs.iter().map(|output| output.as_fd()).collect();
     worker
-        .send(&Request::CompileInto, &[output.as_fd()])
+        .send(&Request::CompileInto(task.definitions), &outputs)
         .or_else(|trouble| heard_or(&mut worker, trouble))?;
     match worker.receive(after(COMPILE_MS_MAX)) {
         Ok(Reply::Compiled {
             pack_bytes,
+            yara_bytes,
             summary,
         }) => Ok(Compiled {
             pack_bytes,
+            yara_bytes,
             summary,
         }),
+        Ok(other) => Err(unexpected(other)),
+        Err(trouble) => Err(died(worker, &trouble, COMPILE_MS_MAX)),
+    }
+}
+
+/// Compiles the YARA rules of a pack, in one worker that ends after that; gives the length of the
+/// result. The definitions go before the pack's own.
+pub fn compile_yara(
+    program: &Path,
+    (pack, definitions): (OwnedFd, Vec<Definition>),
+    output: OwnedFd,
+    data_bytes_max: u64,
+) -> Result<u64, PoolError> {
+    let plan = Plan {
+        program: program.to_path_buf(),
+        mode: Mode::Compile,
+        data_bytes_max,
+        pack: Some(pack),
+        yara: None,
+    };
+    let mut worker = Worker::start(&plan)?;
+    worker
+        .send(&Request::CompileYara(definitions), &[output.as_fd()])
+        .or_else(|trouble| heard_or(&mut worker, trouble))?;
+    match worker.receive(after(COMPILE_MS_MAX)) {
+        Ok(Reply::YaraCompiled(yara_bytes)) => Ok(yara_bytes),
         Ok(other) => Err(unexpected(other)),
         Err(trouble) => Err(died(worker, &trouble, COMPILE_MS_MAX)),
     }
@@ -88,6 +131,7 @@ pub fn describe(
         mode: Mode::Scan,
         data_bytes_max: DESCRIBE_DATA_BYTES,
         pack: Some(pack),
+        yara: None,
     };
     let mut worker = Worker::start(&plan)?;
     worker
@@ -117,6 +161,7 @@ pub fn inspect(program: &Path) -> Result<JailReport, PoolError> {
         mode: Mode::Scan,
         data_bytes_max: INSPECT_DATA_BYTES,
         pack: None,
+        yara: None,
     };
     Ok(Starting::spawn(&plan)?.ready()?.take_jail())
 }

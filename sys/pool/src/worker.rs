@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Read};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -38,6 +38,8 @@ const SIGNAL_STATUS_BASE: i32 = 128;
 pub(crate) enum Mode {
     /// Scans, and questions about its pack.
     Scan,
+    /// The same with YARA rules.
+    ScanYara,
     /// One compilation.
     Compile,
 }
@@ -49,12 +51,16 @@ pub(crate) struct Plan {
     pub(crate) mode: Mode,
     pub(crate) data_bytes_max: u64,
     pub(crate) pack: Option<OwnedFd>,
+    /// What the pack's YARA rules compile to.
+    pub(crate) yara: Option<OwnedFd>,
 }
 
 /// A process that was started and has not said yet that it is ready.
 #[derive(Debug)]
 pub(crate) struct Starting {
     worker: Worker,
+    /// Whether it was given YARA rules to load.
+    loads_yara: bool,
     deadline: Instant,
 }
 
@@ -96,6 +102,7 @@ impl Starting {
         };
         let mode = match plan.mode {
             Mode::Scan => "scan",
+            Mode::ScanYara => "scan-yara",
             Mode::Compile => "compile",
         };
         let child = Command::new(&plan.program)
@@ -108,14 +115,21 @@ impl Starting {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| cannot_start(plan, &error))?;
+        let worker = Worker {
+            child,
+            channel: Arc::new(ours),
+            buffer: Vec::new(),
+            jail: JailReport::default(),
+            pack: None,
+        };
+        if let Some(yara) = &plan.yara {
+            // It waits in the socket until the jail stands. A worker that does not take it has
+            // ended, and why is heard where it should get ready.
+            let _ = worker.send(&Request::UseYara, &[yara.as_fd()]);
+        }
         Ok(Self {
-            worker: Worker {
-                child,
-                channel: Arc::new(ours),
-                buffer: Vec::new(),
-                jail: JailReport::default(),
-                pack: None,
-            },
+            worker,
+            loads_yara: plan.yara.is_some(),
             deadline: Instant::now() + Duration::from_millis(START_MS_MAX),
         })
     }
@@ -129,24 +143,23 @@ impl Starting {
     pub(crate) fn ready(self) -> Result<Worker, PoolError> {
         let Self {
             mut worker,
+            loads_yara,
             deadline,
         } = self;
         match worker.receive(deadline) {
             Ok(Reply::Ready { jail, pack }) => {
                 worker.jail = jail;
                 worker.pack = pack;
-                Ok(worker)
             }
-            Ok(Reply::Refused(why)) => Err(PoolError::Refused(why)),
-            Ok(_) => Err(PoolError::Protocol("it was not ready first".to_string())),
-            Err(Trouble::Ended) => Err(PoolError::EndedAtStart(
-                worker.autopsy(&Trouble::Ended).text,
-            )),
-            Err(Trouble::Silent) => Err(PoolError::Silent {
-                waited_ms: START_MS_MAX,
-            }),
-            Err(Trouble::Protocol(what)) => Err(PoolError::Protocol(what)),
+            other => return Err(not_ready(worker, other)),
         }
+        if loads_yara && worker.jail.holds() {
+            match worker.receive(deadline) {
+                Ok(Reply::YaraReady) => {}
+                other => return Err(not_ready(worker, other)),
+            }
+        }
+        Ok(worker)
     }
 }
 
@@ -229,7 +242,7 @@ impl Worker {
         }
         let reply = Reply::from_message(received.bytes)
             .map_err(|error| Trouble::Protocol(error.to_string()))?;
-        if let Reply::Verdict { verdict, .. } = &reply
+        if let Reply::Verdict { verdict, .. } | Reply::SoFar { verdict, .. } = &reply
             && !is_within_bounds(verdict)
         {
             return Err(Trouble::Protocol(
@@ -327,6 +340,19 @@ const END_STEP: Duration = Duration::from_micros(250);
 /// Too many descriptors of this user are on their way.
 const ETOOMANYREFS: i32 = 109;
 
+/// Why a worker did not get ready.
+fn not_ready(worker: Worker, said: Result<Reply, Trouble>) -> PoolError {
+    match said {
+        Ok(Reply::Refused(why)) => PoolError::Refused(why),
+        Ok(_) => PoolError::Protocol("it was not ready first".to_string()),
+        Err(Trouble::Ended) => PoolError::EndedAtStart(worker.autopsy(&Trouble::Ended).text),
+        Err(Trouble::Silent) => PoolError::Silent {
+            waited_ms: START_MS_MAX,
+        },
+        Err(Trouble::Protocol(what)) => PoolError::Protocol(what),
+    }
+}
+
 fn descriptors(error: &io::Error) -> PoolError {
     PoolError::Descriptors(error.to_string())
 }
@@ -410,6 +436,7 @@ mod tests {
             mode: Mode::Scan,
             data_bytes_max: 1,
             pack: None,
+            yara: None,
         };
         let error = Worker::start(&plan).unwrap_err();
         assert_eq!(
@@ -426,6 +453,7 @@ mod tests {
             mode: Mode::Scan,
             data_bytes_max: 1,
             pack: None,
+            yara: None,
         };
         let error = Worker::start(&plan).unwrap_err();
         assert_eq!(

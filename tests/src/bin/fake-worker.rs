@@ -65,13 +65,14 @@ fn serve(channel: &Channel) -> ExitCode {
                 }
             }
             Ok(Request::CompileSources(_)) => {}
-            Ok(Request::CompileInto) => {
+            Ok(Request::CompileInto(_)) => {
                 let summary = PackSummary::default();
-                let pack_bytes = 42;
+                let (pack_bytes, yara_bytes) = (42, 0);
                 say(
                     channel,
                     &Reply::Compiled {
                         pack_bytes,
+                        yara_bytes,
                         summary,
                     },
                 );
@@ -81,6 +82,8 @@ fn serve(channel: &Channel) -> ExitCode {
                 say(channel, &Reply::Text(vec!["three".into()]));
                 say(channel, &Reply::TextEnd(None));
             }
+            Ok(Request::CompileYara(_)) => say(channel, &Reply::YaraCompiled(43)),
+            Ok(Request::UseYara) => say(channel, &Reply::YaraReady),
             Err(_) => return ExitCode::FAILURE,
         }
     }
@@ -98,6 +101,27 @@ fn look(channel: &Channel, item: ScanItem, file: BorrowedFd<'_>) -> Option<ExitC
             eprintln!("memory allocation of 123456 bytes failed");
             std::process::abort();
         }
+        "says-so-far-and-dies" => {
+            say(channel, &so_far(item.ticket));
+            return Some(ExitCode::from(3));
+        }
+        "says-so-far-and-stalls" => {
+            say(channel, &so_far(item.ticket));
+            std::thread::sleep(LONG);
+        }
+        "says-so-far-and-answers" => {
+            say(channel, &so_far(item.ticket));
+            say(channel, &verdict(item.ticket));
+        }
+        "says-so-far-for-ever" => loop {
+            if channel
+                .send(&so_far(item.ticket).to_message(), &[])
+                .is_err()
+            {
+                return Some(ExitCode::FAILURE);
+            }
+        },
+        "says-so-far-of-another" => say(channel, &so_far(item.ticket ^ 0x8000)),
         "aborts" => std::process::abort(),
         "stalls" => std::thread::sleep(LONG),
         "garbage" => drop(channel.send(b"\x02garbage", &[])),
@@ -187,16 +211,27 @@ fn verdict(ticket: u64) -> Reply {
     Reply::Verdict { ticket, verdict }
 }
 
-fn boastful(ticket: u64) -> Reply {
-    let finding = Finding {
-        name: "Boast".to_string(),
+fn finding(name: &str) -> Finding {
+    Finding {
+        name: name.to_string(),
         rule: RuleRef::default(),
         member: Vec::new(),
         matches: Vec::new(),
         match_bytes: Vec::new(),
-    };
+    }
+}
+
+fn so_far(ticket: u64) -> Reply {
     let verdict = Verdict {
-        findings: vec![finding; proto::FINDINGS_MAX + 1],
+        findings: vec![finding("Found.So.Far")],
+        ..Verdict::default()
+    };
+    Reply::SoFar { ticket, verdict }
+}
+
+fn boastful(ticket: u64) -> Reply {
+    let verdict = Verdict {
+        findings: vec![finding("Boast"); proto::FINDINGS_MAX + 1],
         ..Verdict::default()
     };
     Reply::Verdict { ticket, verdict }

@@ -1,7 +1,7 @@
 //! A worker that was taken over: it enters the worker's own jail, then tries to get out.
 //!
-//! `jail-attacker all` makes every attempt and prints a line for each; `interrupt` makes the one
-//! that ends the process; `loose` enters a jail that allows every call and says whether it holds;
+//! `jail-attacker all` makes every attempt and prints a line for each; `yara` makes them where YARA
+//! rules are run; `interrupt` makes the one that ends the process; `loose` enters a jail that allows every call and says whether it holds;
 //! `stay` never ends by itself.
 
 use std::process::ExitCode;
@@ -12,6 +12,8 @@ use worker::jail::{Mode, settings};
 
 const DATA_BYTES_MAX: u64 = 64 << 20;
 const EPERM: i32 = 1;
+/// Memory that can be read and written, and never executed.
+const GRANTED_FOR_YARA: &str = "mprotect";
 
 /// Every call that this machine has, and then some.
 const EVERY_CALL: [AllowedCall; 600] = {
@@ -35,6 +37,11 @@ fn main() -> ExitCode {
         "all" => jailed(settings(Mode::Scan, DATA_BYTES_MAX), || {
             kernel::attack::all().for_each(|probe| say(&probe));
         }),
+        "yara" => jailed(settings(Mode::ScanYara, DATA_BYTES_MAX), || {
+            let attempts = kernel::attack::all();
+            let refused = attempts.filter(|probe| probe.attempt != GRANTED_FOR_YARA);
+            refused.for_each(|probe| say(&probe));
+        }),
         #[cfg(target_arch = "x86_64")]
         "interrupt" => jailed(settings(Mode::Scan, DATA_BYTES_MAX), || {
             say(&kernel::attack::by_interrupt());
@@ -54,7 +61,7 @@ fn main() -> ExitCode {
             }
         }),
         _ => {
-            eprintln!("usage: jail-attacker all|interrupt|loose|stay");
+            eprintln!("usage: jail-attacker all|yara|interrupt|loose|stay");
             ExitCode::from(2)
         }
     }

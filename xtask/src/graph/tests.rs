@@ -1,6 +1,7 @@
 //! Each rule is broken once in a made-up graph, and must say so.
 
 use super::*;
+use crate::role::BuildsC;
 
 /// A graph from the text of one tree, where each role allows what it is built from.
 fn graph(text: &str) -> Graph {
@@ -221,4 +222,42 @@ fn dependencies_run_from_roles_to_sys_to_pure() {
     for (from, to) in accepted {
         assert_eq!(wrong_direction(from, to), None, "{from} -> {to}");
     }
+}
+
+const WITH_C: &str = "\
+0 candor-worker v0.1.0 (/x/roles/worker)
+1 yara-x v1.0.0
+2 wasmtime v1.0.0
+3 cc v1.0.0
+";
+
+fn bearing(user: &str, reason: &str) -> Graph {
+    let mut graph = graph(WITH_C);
+    let declared = graph.declared.get_mut("roles/worker").expect("declared");
+    declared.builds_c.push(BuildsC {
+        name: user.to_owned(),
+        with: "cc".to_owned(),
+        reason: reason.to_owned(),
+    });
+    graph
+}
+
+#[test]
+fn c_is_borne_only_for_the_crate_that_is_named_and_with_a_reason() {
+    assert_eq!(judge(&bearing("wasmtime", "one function")), Problems::new());
+    let said = only_problem(&bearing("wasmtime", " "));
+    assert!(said.contains("brings C into the build"), "{said}");
+    let problems = judge(&bearing("yara-x", "one function")).concat();
+    for part in ["brings C into the build", "builds with cc, and it does not"] {
+        assert!(problems.contains(part), "{part:?} in {problems}");
+    }
+}
+
+#[test]
+fn c_of_another_crate_beside_the_one_that_is_borne_is_refused() {
+    let mut graph = bearing("wasmtime", "one function");
+    let more = format!("{WITH_C}1 other v1.0.0\n2 cc v1.0.0\n");
+    graph.built = Tree::parse(&more, "/x").expect("tree");
+    let problems = judge(&graph).concat();
+    assert!(problems.contains("brings C into the build"), "{problems}");
 }

@@ -14,14 +14,17 @@ mod hashes;
 mod read;
 mod search;
 mod write;
+mod yara;
 
 pub use hashes::{EntrySize, HashRole, HashTable};
 pub use read::{BodyRule, Pack, PackError, PartRecord, RuleId, RuleRecord};
 pub use search::{Group, SearchTable, gram_hash};
+pub use yara::YaraSource;
 
 pub(crate) use hashes::{HashRows, write_section as write_hashes};
 pub(crate) use search::{SearchRows, write_section as write_search};
 pub(crate) use write::{Arena, write_image};
+pub(crate) use yara::{YaraPlace, YaraTables};
 
 /// The layout's version; a pack of another version is refused.
 pub const VERSION: u32 = 2;
@@ -62,10 +65,12 @@ pub(crate) enum SectionId {
     Dropped = 12,
     /// Passwords of archives: length u16, bytes.
     Passwords = 13,
+    /// YARA rules: see `yara`.
+    Yara = 14,
 }
 
 impl SectionId {
-    pub(crate) const COUNT: usize = 13;
+    pub(crate) const COUNT: usize = 14;
 }
 
 pub(crate) const RULE_BYTES: usize = 16;
@@ -75,6 +80,8 @@ pub(crate) const DROPPED_BYTES: usize = 12;
 
 /// A rule's text is not stored whole: it follows from its digest, size, name and a suffix.
 pub(crate) const RULE_TEXT_IS_SUFFIX: u8 = 1;
+/// A rule's text is that of the YARA rule with this number.
+pub(crate) const RULE_TEXT_IN_YARA: u8 = 2;
 
 pub(crate) fn le_u16(bytes: &[u8], at: usize) -> Option<u16> {
     bytes

@@ -2,8 +2,8 @@
 
 use super::{
     BODY_BYTES, DROPPED_BYTES, EntrySize, HEADER_BYTES, HashTable, MAGIC, PART_BYTES, RULE_BYTES,
-    RULE_TEXT_IS_SUFFIX, SECTION_RECORD_BYTES, SearchTable, SectionId, VERSION, le_u16, le_u32,
-    le_u64, record,
+    RULE_TEXT_IN_YARA, RULE_TEXT_IS_SUFFIX, SECTION_RECORD_BYTES, SearchTable, SectionId, VERSION,
+    le_u16, le_u32, le_u64, record,
 };
 use crate::body::{Gap, Program};
 use crate::hash::{Digest, SIZE_ANY, to_hex};
@@ -181,10 +181,13 @@ impl<'a> Pack<'a> {
         self.text(le_u32(fields, 0)?)
     }
 
-    /// The rule's own text: its line, without the line's end.
+    /// The rule's own text: its line without the line's end, or all of a YARA rule.
     #[must_use]
     pub fn rule_text(&self, id: RuleId) -> Option<Vec<u8>> {
         let rule = self.rule(id)?;
+        if rule.flags & RULE_TEXT_IN_YARA != 0 {
+            return self.yara_text(rule.text_offset).map(<[u8]>::to_vec);
+        }
         let text = self.text(rule.text_offset)?;
         if rule.flags & RULE_TEXT_IS_SUFFIX == 0 {
             return Some(text.to_vec());
@@ -262,7 +265,7 @@ impl<'a> Pack<'a> {
         })
     }
 
-    fn text(&self, offset: u32) -> Option<&'a [u8]> {
+    pub(super) fn text(&self, offset: u32) -> Option<&'a [u8]> {
         let texts = self.section(SectionId::Texts);
         let start = usize::try_from(offset).ok()?;
         let length = usize::try_from(le_u32(texts, start)?).ok()?;
@@ -270,7 +273,7 @@ impl<'a> Pack<'a> {
         texts.get(start..start.checked_add(length)?)
     }
 
-    fn section(&self, id: SectionId) -> &'a [u8] {
+    pub(super) fn section(&self, id: SectionId) -> &'a [u8] {
         let index = (id as usize).wrapping_sub(1);
         self.sections.get(index).copied().unwrap_or_default()
     }

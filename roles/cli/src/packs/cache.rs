@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kernel::file::{FileKind, FileStat};
+use proto::{Definition, Encode};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -38,6 +39,7 @@ pub(crate) struct Cache {
     id: FileId,
     packs: OwnedFd,
     notes: OwnedFd,
+    yara: OwnedFd,
 }
 
 /// What a pack was made of, or which file it is, as a name.
@@ -54,9 +56,16 @@ struct Note {
 
 impl Key {
     /// Of sources, and of the program that compiles them.
-    pub(crate) fn of_sources(sources: &Sources, worker: &Path) -> Result<Self, Failure> {
+    pub(crate) fn of_sources(
+        sources: &Sources,
+        definitions: &[Definition],
+        worker: &Path,
+    ) -> Result<Self, Failure> {
         let mut digest = Sha256::new();
         digest.update("candor pack 1\n");
+        if !definitions.is_empty() {
+            digest.update(definitions.to_vec().to_message());
+        }
         let program = fs::File::open(worker)
             .and_then(kernel::file::stat)
             .map_err(|error| Failure::at(worker, &error))?;
@@ -89,7 +98,7 @@ impl Key {
     }
 }
 
-fn add_file(digest: &mut Sha256, path: &Path, stat: &FileStat) {
+pub(super) fn add_file(digest: &mut Sha256, path: &Path, stat: &FileStat) {
     digest.update(path.as_os_str().as_bytes());
     let identity = format!(
         "\0{} {} {} {} {}\n",
@@ -113,7 +122,7 @@ impl Cache {
         Self::open_at(&directory()?)
     }
 
-    fn open_at(path: &Path) -> Result<Self, String> {
+    pub(super) fn open_at(path: &Path) -> Result<Self, String> {
         let at = |error: io::Error| format!("{}: {}", escaped_path(path), plain(&error));
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(at)?;
@@ -122,6 +131,7 @@ impl Cache {
         Ok(Self {
             packs: open_private(&path.join("packs"))?,
             notes: open_private(&path.join("notes"))?,
+            yara: open_private(&path.join("yara"))?,
             id: FileId::of(&kernel::file::stat(&own).map_err(at)?),
             path: path.to_owned(),
         })
@@ -129,6 +139,11 @@ impl Cache {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where compiled YARA rules are.
+    pub(super) fn yara(&self) -> BorrowedFd<'_> {
+        self.yara.as_fd()
     }
 
     pub(crate) fn id(&self) -> FileId {
@@ -261,7 +276,7 @@ fn open_private(path: &Path) -> Result<OwnedFd, String> {
 
 /// Opens what this user put there. What somebody else did, while others could write, is not
 /// believed.
-fn open_own(directory: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
+pub(super) fn open_own(directory: impl AsFd, name: &str) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = rustix::fs::openat(directory, name, flags, Mode::empty())?;
     let stat = kernel::file::stat(&file)?;
@@ -288,7 +303,7 @@ fn from_hex(text: &str) -> Option<Sha256Bytes> {
     Some(bytes)
 }
 
-fn keep_newest(directory: BorrowedFd<'_>, kept: usize) -> io::Result<()> {
+pub(super) fn keep_newest(directory: BorrowedFd<'_>, kept: usize) -> io::Result<()> {
     let mut found = Vec::new();
     for entry in Dir::read_from(directory)? {
         let name = entry?.file_name().to_owned();
@@ -373,7 +388,7 @@ mod tests {
 
     #[test]
     fn the_directories_inside_are_held_to_the_same() {
-        for part in ["packs", "notes"] {
+        for part in ["packs", "notes", "yara"] {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("candor");
             Cache::open_at(&path).unwrap();

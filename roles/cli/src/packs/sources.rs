@@ -113,6 +113,12 @@ impl Sources {
             })
     }
 
+    /// Whether any is a file of YARA rules.
+    pub(crate) fn hold_yara(&self) -> bool {
+        let mut labels = self.files.iter().map(|file| file.label.as_str());
+        labels.any(|label| label.ends_with(".yar") || label.ends_with(".yara"))
+    }
+
     /// Whether all of them are what they were when they were opened, and old enough to tell.
     pub(crate) fn is_unchanged(&self) -> bool {
         self.files.iter().all(|source| {

@@ -9,6 +9,7 @@ fn facts(origin: Origin) -> PackFacts {
         sha256: [0xab; 32],
         origin,
         summary: PackSummary {
+            yara_rules: 0,
             signatures: 284_000,
             pending: vec![proto::PendingKind {
                 source: "main.ldb".into(),

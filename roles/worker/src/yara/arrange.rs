@@ -1,0 +1,355 @@
+//! Sources into namespaces and into an order.
+//!
+//! All sources share one namespace, so that a rule can build on a rule of another file, and come in
+//! an order in which it finds it. A source has a namespace of its own where a rule of it has the
+//! name of one that is there already, or is global: it would decide over rules of other authors.
+//! An `include` means: that source comes first. It is taken from what was handed over, by its file
+//! name, and never opened.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use rules::YaraFailure;
+use yara_x_parser::Parser;
+use yara_x_parser::cst::{CST, Immutable, Node, NodeOrToken, SyntaxKind};
+
+use super::SHARED;
+
+/// A source as it was handed over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Text<'a> {
+    pub(crate) label: &'a str,
+    pub(crate) bytes: &'a [u8],
+}
+
+/// A source with its place.
+#[derive(Debug)]
+pub(crate) struct Arranged<'a> {
+    pub(crate) text: Text<'a>,
+    pub(crate) namespace: String,
+    /// What the compiler gets: the text, with blanks where it has an `include`.
+    pub(crate) code: Cow<'a, str>,
+    pub(crate) rules: Vec<Declared>,
+    pub(crate) failures: Vec<YaraFailure>,
+    /// Labels of sources with the same text, which stand aside, once for each.
+    pub(crate) copies: Vec<&'a str>,
+    lines: Vec<u32>,
+}
+
+/// A rule as its source declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Declared {
+    pub(crate) name: String,
+    pub(crate) range: Range<u32>,
+    pub(crate) line: u32,
+    pub(crate) is_private: bool,
+    is_global: bool,
+}
+
+/// A source that was parsed.
+struct Parsed<'a> {
+    arranged: Arranged<'a>,
+    includes: Vec<(u32, String)>,
+    /// Words of its conditions, some of which are rules' names.
+    words: BTreeSet<String>,
+}
+
+/// Puts sources, which come in the order of their labels, where they compile.
+pub(crate) fn arrange<'a>(texts: &[Text<'a>]) -> Vec<Arranged<'a>> {
+    let mut sources: Vec<Parsed<'a>> = Vec::new();
+    let mut known: BTreeMap<&[u8], usize> = BTreeMap::new();
+    for text in texts {
+        if let Some(first) = known.get(text.bytes).and_then(|at| sources.get_mut(*at)) {
+            first.arranged.copies.push(text.label);
+            continue;
+        }
+        known.insert(text.bytes, sources.len());
+        sources.push(parse(*text));
+    }
+    let owners = choose_namespaces(&mut sources);
+    let needs = needs(&mut sources, &owners);
+    let mut places: Vec<(bool, usize)> = in_order(&needs)
+        .into_iter()
+        .map(|at| (sources.get(at).is_some_and(|one| !is_shared(one)), at))
+        .collect();
+    // The order within each half stays: a namespace can't be left and entered again.
+    places.sort_by_key(|(is_own, _)| *is_own);
+    let mut sources: Vec<Option<Parsed<'a>>> = sources.into_iter().map(Some).collect();
+    let taken = places
+        .into_iter()
+        .filter_map(|(_, at)| sources.get_mut(at)?.take());
+    taken.map(|source| source.arranged).collect()
+}
+
+/// A source whose namespace and place are known.
+pub(crate) fn arranged_before<'a>(text: Text<'a>, namespace: &str) -> Arranged<'a> {
+    Arranged {
+        namespace: namespace.to_string(),
+        ..parse(text).arranged
+    }
+}
+
+impl Arranged<'_> {
+    /// The line of a place in the text, from 1.
+    pub(crate) fn line_of(&self, offset: u32) -> u32 {
+        line_of(&self.lines, offset)
+    }
+}
+
+fn is_shared(source: &Parsed<'_>) -> bool {
+    source.arranged.namespace == SHARED
+}
+
+/// Gives each source its namespace; answers which source each shared rule is in.
+fn choose_namespaces(sources: &mut [Parsed<'_>]) -> BTreeMap<String, usize> {
+    let mut owners: BTreeMap<String, usize> = BTreeMap::new();
+    let mut names: BTreeSet<String> = BTreeSet::from([SHARED.to_string()]);
+    for (at, source) in sources.iter_mut().enumerate() {
+        let arranged = &mut source.arranged;
+        let is_own = arranged
+            .rules
+            .iter()
+            .any(|rule| rule.is_global || owners.contains_key(&rule.name));
+        if is_own {
+            arranged.namespace = unused(&names, arranged.text.label);
+            names.insert(arranged.namespace.clone());
+        } else {
+            let names = arranged.rules.iter().map(|rule| rule.name.clone());
+            owners.extend(names.map(|name| (name, at)));
+        }
+    }
+    owners
+}
+
+/// A name that no namespace has yet: the label, or the label and a number.
+fn unused(names: &BTreeSet<String>, label: &str) -> String {
+    let numbered = (2u32..).map(|number| format!("{label}#{number}"));
+    std::iter::once(label.to_string())
+        .chain(numbered)
+        .find(|name| !names.contains(name))
+        .unwrap_or_default()
+}
+
+/// For each source those that must come before it. An `include` of what is not there is a failure.
+fn needs(sources: &mut [Parsed<'_>], owners: &BTreeMap<String, usize>) -> Vec<BTreeSet<usize>> {
+    let mut by_name: BTreeMap<String, usize> = BTreeMap::new();
+    for (at, source) in sources.iter().enumerate() {
+        let labels = source.arranged.copies.iter().copied();
+        for label in labels.chain([source.arranged.text.label]) {
+            by_name.entry(file_name(label).to_string()).or_insert(at);
+        }
+    }
+    let mut needs = Vec::new();
+    for (at, source) in sources.iter_mut().enumerate() {
+        let mut before: BTreeSet<usize> = source
+            .words
+            .iter()
+            .filter_map(|word| owners.get(word).copied())
+            .collect();
+        for (line, name) in &source.includes {
+            match by_name.get(file_name(name)) {
+                Some(found) => {
+                    before.insert(*found);
+                }
+                None => source.arranged.failures.push(YaraFailure {
+                    line: *line,
+                    why: format!(
+                        "include \"{name}\": no such file among the sources; name it as a source too"
+                    ),
+                }),
+            }
+        }
+        before.remove(&at);
+        needs.push(before);
+    }
+    needs
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    New,
+    Open,
+    Done,
+}
+
+/// Every number once, after what it needs; in a circle, somewhere.
+fn in_order(needs: &[BTreeSet<usize>]) -> Vec<usize> {
+    let mut states = vec![State::New; needs.len()];
+    let mut order = Vec::with_capacity(needs.len());
+    for root in 0..needs.len() {
+        let mut waiting = vec![root];
+        while let Some(top) = waiting.last().copied() {
+            let Some(state) = states.get_mut(top) else {
+                break;
+            };
+            match *state {
+                State::New => {
+                    *state = State::Open;
+                    let before = needs.get(top).into_iter().flatten().rev().copied();
+                    waiting.extend(before.filter(|need| states.get(*need) == Some(&State::New)));
+                }
+                State::Open => {
+                    *state = State::Done;
+                    order.push(top);
+                    waiting.pop();
+                }
+                State::Done => {
+                    waiting.pop();
+                }
+            }
+        }
+    }
+    order
+}
+
+fn parse(text: Text<'_>) -> Parsed<'_> {
+    let newlines = (0u32..).zip(text.bytes);
+    let lines = newlines.filter(|(_, byte)| **byte == b'\n');
+    let mut parsed = Parsed {
+        arranged: Arranged {
+            text,
+            namespace: SHARED.to_string(),
+            code: Cow::Borrowed(""),
+            rules: Vec::new(),
+            failures: Vec::new(),
+            copies: Vec::new(),
+            lines: lines.map(|(offset, _)| offset).collect(),
+        },
+        includes: Vec::new(),
+        words: BTreeSet::new(),
+    };
+    match std::str::from_utf8(text.bytes) {
+        Ok(code) => parsed.read(code),
+        Err(error) => {
+            let offset = u32::try_from(error.valid_up_to()).unwrap_or(u32::MAX);
+            parsed.arranged.failures.push(YaraFailure {
+                line: parsed.arranged.line_of(offset),
+                why: "the file is not UTF-8 from here on".to_string(),
+            });
+        }
+    }
+    parsed
+}
+
+/// What some editors begin a file with, and no YARA parser knows.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+impl<'a> Parsed<'a> {
+    fn read(&mut self, code: &'a str) {
+        self.arranged.code = match code.starts_with(BYTE_ORDER_MARK) {
+            true => Cow::Owned(blanked(code, &[0..3])),
+            false => Cow::Borrowed(code),
+        };
+        // Text is UTF-8 here, the only thing that can be wrong.
+        let Ok(tree) = CST::try_from(Parser::new(self.arranged.code.as_bytes())) else {
+            return;
+        };
+        let mut includes = Vec::new();
+        for node in tree.root().children() {
+            match node.kind() {
+                SyntaxKind::RULE_DECL => self.rule(&node),
+                SyntaxKind::INCLUDE_STMT => {
+                    let span = node.span();
+                    includes.push(span.start()..span.end());
+                    let line = self.arranged.line_of(offset(span.start()));
+                    let name = strings_in(&node).next().unwrap_or_default();
+                    self.includes.push((line, name));
+                }
+                _ => {}
+            }
+        }
+        if !includes.is_empty() {
+            let blanked = blanked(&self.arranged.code, &includes);
+            self.arranged.code = Cow::Owned(blanked);
+        }
+    }
+
+    fn rule(&mut self, node: &Node<Immutable>) {
+        let mut declared = Declared {
+            name: String::new(),
+            range: offset(node.span().start())..offset(node.span().end()),
+            line: 0,
+            is_private: false,
+            is_global: false,
+        };
+        for part in node.children_with_tokens() {
+            match part {
+                NodeOrToken::Token(token)
+                    if token.kind() == SyntaxKind::IDENT && declared.name.is_empty() =>
+                {
+                    declared.name = token.text().to_string();
+                    declared.line = self.arranged.line_of(offset(token.span().start()));
+                }
+                NodeOrToken::Node(part) if part.kind() == SyntaxKind::RULE_MODS => {
+                    let kinds = part.children_with_tokens().map(|token| token.kind());
+                    for kind in kinds {
+                        declared.is_private |= kind == SyntaxKind::PRIVATE_KW;
+                        declared.is_global |= kind == SyntaxKind::GLOBAL_KW;
+                    }
+                }
+                NodeOrToken::Node(part) if part.kind() == SyntaxKind::CONDITION_BLK => {
+                    self.words.extend(words_in(&part));
+                }
+                _ => {}
+            }
+        }
+        if !declared.name.is_empty() {
+            self.arranged.rules.push(declared);
+        }
+    }
+}
+
+fn line_of(newlines: &[u32], offset: u32) -> u32 {
+    let before = newlines.partition_point(|newline| *newline < offset);
+    u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+fn offset(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+/// The same text with blanks in these places; lines stay where they are.
+fn blanked(code: &str, places: &[Range<usize>]) -> String {
+    let mut bytes = code.as_bytes().to_vec();
+    for place in places {
+        for byte in bytes.get_mut(place.clone()).into_iter().flatten() {
+            if *byte != b'\n' {
+                *byte = b' ';
+            }
+        }
+    }
+    // The places are whole tokens, so what is left is UTF-8.
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// The identifiers in a part of a rule, however deep.
+fn words_in(node: &Node<Immutable>) -> Vec<String> {
+    let mut words = Vec::new();
+    let last = node.last_token().map(|token| token.span().end());
+    let mut next = node.first_token();
+    while let Some(token) = next {
+        if token.kind() == SyntaxKind::IDENT {
+            words.push(token.text().to_string());
+        }
+        next = match Some(token.span().end()) == last {
+            true => None,
+            false => token.next_token(),
+        };
+    }
+    words
+}
+
+/// The text literals directly in a statement, without their quotes.
+fn strings_in(node: &Node<Immutable>) -> impl Iterator<Item = String> {
+    node.children_with_tokens().filter_map(|part| match part {
+        NodeOrToken::Token(token) if token.kind() == SyntaxKind::STRING_LIT => {
+            Some(token.text().trim_matches('"').to_string())
+        }
+        _ => None,
+    })
+}
