@@ -17,7 +17,7 @@ const PACKAGES: &str = "gcc,libc6-dev";
 const SOURCE: &str = "/usr/src/candor";
 const VENDORED: &str = "/usr/src/crates";
 const RUST: &str = "/opt/rust";
-const TARGET: &str = "/var/tmp/candor";
+const TARGET: &str = "/var/build";
 
 /// Builds; gives the place as this machine sees it.
 pub(super) fn build(
