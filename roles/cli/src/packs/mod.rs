@@ -109,13 +109,13 @@ pub(crate) fn prepare(
         cache: Cache::open(),
     };
     match &origin {
-        Origin::File(path) | Origin::Installed(path) => maker.from_file(origin.clone(), path),
-        Origin::Named(paths) => maker.from_sources(&origin, Sources::collect(paths)?),
+        Origin::File(path) | Origin::Installed(path) => maker.of_file(origin.clone(), path),
+        Origin::Named(paths) => maker.of_sources(&origin, Sources::collect(paths)?),
         Origin::Freshclam(path) => {
             let sources = Sources::collect(std::slice::from_ref(path))?;
-            maker.from_sources(&origin, sources)
+            maker.of_sources(&origin, sources)
         }
-        Origin::Starter => maker.from_sources(&origin, Sources::starter()?),
+        Origin::Starter => maker.of_sources(&origin, Sources::starter()?),
     }
 }
 
@@ -158,7 +158,7 @@ struct Kept {
 }
 
 impl Maker<'_> {
-    fn from_file(&self, origin: Origin, path: &Path) -> Result<ReadyPack, Failure> {
+    fn of_file(&self, origin: Origin, path: &Path) -> Result<ReadyPack, Failure> {
         let at = |error: std::io::Error| Failure::at(path, &error);
         let file = kernel::file::open_for_scan(path, kernel::file::Follow::Links).map_err(at)?;
         let stat = kernel::file::stat(&file).map_err(at)?;
@@ -194,7 +194,7 @@ impl Maker<'_> {
         })
     }
 
-    fn from_sources(&self, origin: &Origin, sources: Sources) -> Result<ReadyPack, Failure> {
+    fn of_sources(&self, origin: &Origin, sources: Sources) -> Result<ReadyPack, Failure> {
         let ignored = sources.ignored.clone();
         let key = Key::of_sources(&sources, self.definitions, self.worker)?;
         let mut notes = Vec::new();

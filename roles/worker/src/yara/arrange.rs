@@ -242,7 +242,10 @@ const BYTE_ORDER_MARK: &str = "\u{feff}";
 impl<'a> Parsed<'a> {
     fn read(&mut self, code: &'a str) {
         self.arranged.code = match code.starts_with(BYTE_ORDER_MARK) {
-            true => Cow::Owned(blanked(code, &[0..3])),
+            true => {
+                let mark = 0..BYTE_ORDER_MARK.len();
+                Cow::Owned(blanked(code, std::slice::from_ref(&mark)))
+            }
             false => Cow::Borrowed(code),
         };
         // Text is UTF-8 here, the only thing that can be wrong.
