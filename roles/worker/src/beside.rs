@@ -58,6 +58,12 @@ impl Taken {
         }
     }
 
+    /// Whether a member holds all of a part.
+    pub(crate) fn covers(&self, part: &Range<u64>) -> bool {
+        let holds = |one: &Range<u64>| one.start <= part.start && part.end <= one.end;
+        self.parts.iter().any(holds)
+    }
+
     /// Whether a member began or went on here.
     pub(crate) fn has(&self, offset: u64) -> bool {
         self.parts.iter().any(|part| part.contains(&offset))

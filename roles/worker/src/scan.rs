@@ -17,7 +17,7 @@ use unpack::identify::UnpackFn;
 use unpack::normalise::Normal;
 use unpack::{
     Content, Facts, Flow, Format, Member, Members, ReadError, Role, Source, SubSource, Trouble,
-    identify, identify_beside, is_zip,
+    identify, identify_beside, is_zip, unpack_zip, zip_directories,
 };
 
 use crate::beside::{Behind, Taken};
@@ -296,7 +296,7 @@ impl FileScan<'_, '_> {
             Role::Container(unpack) if format.leaves_gaps() => {
                 self.container_with_gaps(source, (format, unpack), budget);
             }
-            Role::Container(unpack) => self.container(source, unpack, budget),
+            Role::Container(unpack) => self.container(source, (format, unpack), budget),
             Role::Unsupported => {
                 let text = format!("{} content is not unpacked yet", format.name);
                 self.note(Reason::Unsupported, &text);
@@ -312,9 +312,46 @@ impl FileScan<'_, '_> {
         }
     }
 
-    fn container(&mut self, source: &dyn Source, unpack: UnpackFn, budget: &mut Budget) {
+    /// Unpacks a container, and what else it is: readers of zip begin at the end, and some formats
+    /// leave their first bytes to whatever reader likes them.
+    fn container(
+        &mut self,
+        source: &dyn Source,
+        (format, unpack): (&Format, UnpackFn),
+        budget: &mut Budget,
+    ) {
+        let mut taken = Taken::default();
         self.unpacked(source, budget, |nested, budget| {
-            unpack(source, budget, nested)
+            unpack(source, budget, &mut taken.noting(nested))
+        });
+        if format.has_free_begin() {
+            let also = identify_beside(source, format).unwrap_or_default();
+            let is_other = |format: &&Format| !is_zip(format);
+            let other = also.into_iter().find(is_other).map(|format| format.role);
+            if let Some(Role::Container(unpack)) = other {
+                self.also_container(source, unpack, budget);
+            }
+        }
+        if !is_zip(format) {
+            self.zip_beside(source, &taken, budget);
+        }
+    }
+
+    /// Unpacks the zip archive that an object of another format also is, unless that lies in one
+    /// of its members.
+    fn zip_beside(&mut self, source: &dyn Source, taken: &Taken, budget: &mut Budget) {
+        let directories = match zip_directories(source) {
+            Ok(directories) => directories,
+            Err(error) => return self.read_error(&error),
+        };
+        if directories.iter().all(|directory| taken.covers(directory)) {
+            return;
+        }
+        self.unpacked(source, budget, |nested, budget| {
+            let mut troubles = unpack_zip(source, budget, &mut Behind::new(nested));
+            // An archive that the format keeps in pieces looks like a damaged one from here.
+            troubles.retain(|trouble| trouble.reason != Reason::Malformed);
+            troubles
         });
     }
 
