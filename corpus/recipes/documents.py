@@ -204,7 +204,7 @@ def compound_files():
 def presentations():
     inner = cfb([("Contents", A)])
     packed = struct.pack("<HHI", 0x10, 0x1011, 4 + len(zlib.compress(inner))) + struct.pack("<I", len(inner))
-    records = b"\x0f\0\xe8\x03\x10\0\0\0" + C + packed + zlib.compress(inner)
+    records = struct.pack("<HHI", 15, 1000, len(C)) + C + packed + zlib.compress(inner)
     records += struct.pack("<HHI", 0, 0x1011, len(inner)) + inner
     name = "PowerPoint Document"
     objects = [member(name + "/(object %d)" % n, inner) for n in (1, 2)]

@@ -53,6 +53,11 @@ def lzmas():
     huge[1:5] = b"\xff\xff\xff\xff"
     assert lzma.decompress(bytes(huge), format=lzma.FORMAT_ALONE) == B
     sample("lzma/huge-dictionary", bytes(huge), *one)
+    # No tool writes this, and most read it.
+    tiny = bytearray(alone(A, dict_size=4096))
+    tiny[1:5] = struct.pack("<I", 700)
+    assert lzma.decompress(bytes(tiny), format=lzma.FORMAT_ALONE) == A
+    sample("lzma/tiny-dictionary", bytes(tiny), member("(lzma)", A))
     sample("lzma/other-properties", alone(B, lc=1, lp=2, pb=0), *one)
     sample("lzma/empty", alone(b""), member("(lzma)", b""))
     sample("lzma/followed", plain + C, *one, member("(after end)", C), AFTER)
@@ -252,6 +257,12 @@ def cabs():
     with folder_of([("long", long)]) as folder:
         run("gcab", "-c", "-z", "x.cab", "long", cwd=folder)
         sample("cab/mszip-blocks", read(folder, "x.cab"), member("long", long))
+    # What no reader looks at: the words that are kept free, and the version.
+    odd = bytearray(mszip)
+    odd[4], odd[12], odd[20], odd[24] = 1, 2, 3, 9
+    with folder_of([("odd.cab", bytes(odd))]) as folder:
+        run("cabextract", "-q", "-t", "odd.cab", cwd=folder)
+    sample("cab/odd-header", bytes(odd), *three)
     sample("cab/followed", mszip + C, *three, member("(after end)", C))
 
     def lzx(name, content, window_bits, kinds, block_bytes, translation=0):

@@ -87,7 +87,7 @@ fn an_archive_in_a_gap_of_a_document_is_found() {
     let archive = seven_zip(b"body");
     let said = scanned(&[plain.as_slice(), &archive].concat());
     assert!(
-        said.line["incomplete"].to_string().contains("unsupported"),
+        said.line["incomplete"].to_string().contains("malformed"),
         "{}",
         said.line
     );

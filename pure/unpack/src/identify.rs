@@ -1,8 +1,11 @@
 //! Which format an object is in, by its content. The first match in the registry wins; what
 //! nothing there recognises is a leaf: `empty`, `html`, `text` or `data`.
 
+use std::ops::Range;
+
 use proto::Budget;
 
+use crate::formats::zip::directory::locate;
 use crate::formats::{self, leaf};
 use crate::input::read_part;
 use crate::members::{Members, Trouble};
@@ -71,6 +74,12 @@ impl Format {
     pub fn leaves_gaps(&self) -> bool {
         self.name == "pdf"
     }
+
+    /// Whether an object in this format may begin with another one's magic.
+    #[must_use]
+    pub fn has_free_begin(&self) -> bool {
+        matches!(self.name, "iso9660" | "udf" | "tar")
+    }
 }
 
 /// What else an executable or a format with gaps is: containers that do not need the first bytes
@@ -89,6 +98,21 @@ pub fn identify_beside(
         .filter(has_members)
         .filter(|format| format.name != known.name && (format.detect)(&probe))
         .collect())
+}
+
+/// Where the directories of zip archives lie whose end is found at an object's end, whatever it is
+/// besides: readers of zip begin there, and pass over what lies before.
+pub fn zip_directories(source: &dyn Source) -> Result<Vec<Range<u64>>, ReadError> {
+    let located = locate(source)?;
+    let found = located.directories.iter();
+    let mut found: Vec<_> = found
+        .filter(|found| found.begin < found.end.offset)
+        .map(|found| found.begin..found.end.archive_end)
+        .collect();
+    if located.is_cut {
+        found.push(0..source.size_bytes());
+    }
+    Ok(found)
 }
 
 fn registered() -> impl Iterator<Item = &'static Format> {

@@ -29,7 +29,7 @@ pub mod source;
 
 pub use embedded::{Embedded, embedded};
 pub use facts::{Facts, Section, Structure};
-pub use formats::ooxml::is_zip;
-pub use identify::{Format, Probe, Role, identify, identify_beside};
+pub use formats::ooxml::{is_zip, unpack as unpack_zip};
+pub use identify::{Format, Probe, Role, identify, identify_beside, zip_directories};
 pub use members::{Content, Flow, Member, Members, Trouble};
 pub use source::{ReadError, Source, SubSource};

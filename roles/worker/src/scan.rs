@@ -10,14 +10,13 @@ use kernel::file::FileStat;
 use proto::{Budget, Detail, Limits, Reason, ScanOptions, Verdict};
 use rules::Pack;
 use rules::pack::Group;
-use unpack::identify::UnpackFn;
 use unpack::normalise::Normal;
 use unpack::{
     Content, Facts, Flow, Format, Member, Members, ReadError, Role, Source, SubSource, Trouble,
     identify, identify_beside, is_zip,
 };
 
-use crate::beside::{Behind, Taken};
+use crate::beside::Taken;
 use crate::file_source::FileSource;
 use crate::views::Views;
 use crate::yara::{YaraRules, YaraScanner};
@@ -287,7 +286,7 @@ impl FileScan<'_, '_> {
             Role::Container(unpack) if format.leaves_gaps() => {
                 self.container_with_gaps(source, (format, unpack), budget);
             }
-            Role::Container(unpack) => self.container(source, unpack, budget),
+            Role::Container(unpack) => self.container(source, (format, unpack), budget),
             Role::Unsupported => {
                 let text = format!("{} content is not unpacked yet", format.name);
                 self.note(Reason::Unsupported, &text);
@@ -301,12 +300,6 @@ impl FileScan<'_, '_> {
                 self.embedded(source, (source.size_bytes(), &nothing), budget);
             }
         }
-    }
-
-    fn container(&mut self, source: &dyn Source, unpack: UnpackFn, budget: &mut Budget) {
-        self.unpacked(source, budget, |nested, budget| {
-            unpack(source, budget, nested)
-        });
     }
 
     /// Goes one container deeper, and tells what went wrong there.
@@ -358,77 +351,14 @@ impl FileScan<'_, '_> {
         self.embedded(source, (end, &taken), budget);
     }
 
-    /// Unpacks a container in whose gaps other containers may stand: what else the file is counts
-    /// too, and what archives lie inside it.
-    fn container_with_gaps(
-        &mut self,
-        source: &dyn Source,
-        (format, unpack): (&Format, UnpackFn),
-        budget: &mut Budget,
-    ) {
-        let mut taken = Taken::default();
-        self.unpacked(source, budget, |nested, budget| {
-            unpack(source, budget, &mut taken.noting(nested))
-        });
-        let also = identify_beside(source, format).unwrap_or_default();
-        let end = self.also(source, (&also, &mut taken), budget);
-        self.embedded(source, (end, &taken), budget);
-    }
-
-    /// Unpacks what else an object is; gives where that begins, unless it has gaps itself. Of
-    /// those without gaps the first has all that lies behind its beginning.
-    fn also(
-        &mut self,
-        source: &dyn Source,
-        (also, taken): (&[&'static Format], &mut Taken),
-        budget: &mut Budget,
-    ) -> u64 {
-        let mut end = source.size_bytes();
-        let gaps = also.iter().filter(|format| format.leaves_gaps());
-        let whole = also.iter().find(|format| !format.leaves_gaps());
-        for format in gaps.chain(whole) {
-            match format.role {
-                Role::Container(unpack) if format.leaves_gaps() => {
-                    self.unpacked(source, budget, |nested, budget| {
-                        unpack(source, budget, &mut taken.noting(nested))
-                    });
-                }
-                Role::Container(unpack) => {
-                    end = self.also_container(source, unpack, budget).min(end);
-                }
-                Role::Unsupported | Role::Executable(_) | Role::Leaf => {
-                    let text = format!(
-                        "the file is also {}, which is not unpacked yet",
-                        format.name
-                    );
-                    self.note(Reason::Unsupported, &text);
-                }
-            }
-        }
-        end
-    }
-
-    /// Unpacks an executable as a container; gives where that begins. What lies before it was
-    /// looked at as part of the whole.
-    fn also_container(
-        &mut self,
-        source: &dyn Source,
-        unpack: UnpackFn,
-        budget: &mut Budget,
-    ) -> u64 {
-        let mut start = 0;
-        self.unpacked(source, budget, |nested, budget| {
-            let mut behind = Behind::new(nested);
-            let troubles = unpack(source, budget, &mut behind);
-            start = behind.start();
-            troubles
-        });
-        start
-    }
-
     /// Archives that lie before `end` inside what is no container, apart from those in members
     /// that were taken, which are looked at by themselves.
-    fn embedded(&mut self, source: &dyn Source, (end, taken): (u64, &Taken), budget: &mut Budget) {
+    pub(crate) fn embedded(
+        &mut self,
+        source: &dyn Source,
+        (end, taken): (u64, &Taken),
+        budget: &mut Budget,
+    ) {
         // What begins with an archive's magic was recognised as that archive.
         let (found, troubles) = unpack::embedded(source, 1..end, budget);
         for archive in found {

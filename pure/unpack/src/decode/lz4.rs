@@ -7,7 +7,7 @@ use proto::Budget;
 use twox_hash::XxHash32;
 
 use crate::decode::xz::{DAMAGED, ENDS_EARLY};
-use crate::fields::u32_le;
+use crate::fields::{u16_le, u32_le};
 use crate::input::Input;
 use crate::members::Stop;
 use crate::output::Output;
@@ -45,6 +45,52 @@ pub(crate) fn unlz4(
         }
         _ => Err(Stop::malformed("lz4 header is damaged")),
     }
+}
+
+/// What a block is held to.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// Where in the output matches may reach back to.
+    pub(crate) begin: usize,
+    /// What may come out.
+    pub(crate) block_bytes_max: usize,
+}
+
+/// Decodes one block of sequences; file systems have it without a frame around it.
+pub(crate) fn unlz4_block(
+    packed: &[u8],
+    limits: Limits,
+    bytes_in: u64,
+    (output, budget): (&mut Output, &mut Budget),
+) -> Result<(), Stop> {
+    let damaged = || Stop::malformed(DAMAGED);
+    let end = output.bytes().len().saturating_add(limits.block_bytes_max);
+    let mut rest = packed;
+    while let Some((token, after)) = rest.split_first() {
+        rest = after;
+        let literals = length(usize::from(token.wrapping_shr(4)), &mut rest).ok_or_else(damaged)?;
+        let (bytes, after) = rest.split_at_checked(literals).ok_or_else(damaged)?;
+        if output.bytes().len().saturating_add(literals) > end {
+            return Err(damaged());
+        }
+        output.push(bytes, budget, bytes_in)?;
+        rest = after;
+        if rest.is_empty() {
+            break;
+        }
+        let (distance, after) = rest.split_at_checked(2).ok_or_else(damaged)?;
+        rest = after;
+        let distance = usize::from(u16_le(distance, 0).unwrap_or(0));
+        let count = length(usize::from(token & 15), &mut rest).ok_or_else(damaged)?;
+        let count = count.saturating_add(4);
+        let filled = output.bytes().len();
+        let reach = filled.saturating_sub(limits.begin);
+        if distance == 0 || distance > reach || filled.saturating_add(count) > end {
+            return Err(damaged());
+        }
+        output.repeat(distance, count, budget, bytes_in)?;
+    }
+    Ok(())
 }
 
 fn is_magic(magic: u32) -> bool {
@@ -124,8 +170,11 @@ fn frame(input: &mut Input<'_>, output: &mut Output, budget: &mut Budget) -> Res
         if word & STORED != 0 {
             output.push(&packed, budget, input.consumed())?;
         } else {
-            let most = header.block_bytes_max;
-            block(&packed, (begin, most), input.consumed(), (output, budget))?;
+            let limits = Limits {
+                begin,
+                block_bytes_max: header.block_bytes_max,
+            };
+            unlz4_block(&packed, limits, input.consumed(), (output, budget))?;
         }
         hasher.write(output.bytes().get(from..).unwrap_or_default());
     }
@@ -156,46 +205,12 @@ fn legacy_frame(
             return Err(Stop::malformed(DAMAGED));
         }
         let packed = take(input, size)?;
-        let begin = output.bytes().len();
-        let limits = (begin, LEGACY_BLOCK_BYTES);
-        block(&packed, limits, input.consumed(), (output, budget))?;
+        let limits = Limits {
+            begin: output.bytes().len(),
+            block_bytes_max: LEGACY_BLOCK_BYTES,
+        };
+        unlz4_block(&packed, limits, input.consumed(), (output, budget))?;
     }
-}
-
-/// Decodes a block of sequences. Matches reach back to the frame's begin; `most` is what may come
-/// out.
-fn block(
-    packed: &[u8],
-    (begin, most): (usize, usize),
-    bytes_in: u64,
-    (output, budget): (&mut Output, &mut Budget),
-) -> Result<(), Stop> {
-    let damaged = || Stop::malformed(DAMAGED);
-    let from = output.bytes().len();
-    let mut rest = packed;
-    while let Some((token, after)) = rest.split_first() {
-        rest = after;
-        let literals = length(usize::from(token.wrapping_shr(4)), &mut rest).ok_or_else(damaged)?;
-        let (bytes, after) = rest.split_at_checked(literals).ok_or_else(damaged)?;
-        output.push(bytes, budget, bytes_in)?;
-        rest = after;
-        if rest.is_empty() {
-            break;
-        }
-        let (distance, after) = rest.split_at_checked(2).ok_or_else(damaged)?;
-        rest = after;
-        let distance = usize::from(crate::fields::u16_le(distance, 0).unwrap_or(0));
-        let count = length(usize::from(token & 15), &mut rest).ok_or_else(damaged)?;
-        let count = count.saturating_add(4);
-        let filled = output.bytes().len();
-        let reach = filled.saturating_sub(begin);
-        let total = filled.saturating_sub(from).saturating_add(count);
-        if distance == 0 || distance > reach || total > most {
-            return Err(damaged());
-        }
-        output.repeat(distance, count, budget, bytes_in)?;
-    }
-    Ok(())
 }
 
 /// A length of four bits that goes on in bytes while they are full.
@@ -234,4 +249,41 @@ fn take_u32(input: &mut Input<'_>) -> Result<u32, Stop> {
     let word = u32_le(input.at_least(4)?, 0).ok_or(Stop::malformed(ENDS_EARLY))?;
     input.consume(4);
     Ok(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::{Limits as BudgetLimits, Unlimited};
+
+    use super::*;
+    use crate::output::Tally;
+
+    fn decoded(packed: &[u8], block_bytes_max: usize) -> (bool, Vec<u8>) {
+        let mut budget = Budget::new(BudgetLimits::default(), Unlimited::clock_ms);
+        let mut output = Output::new(Tally::new(packed.len() as u64));
+        let limits = Limits {
+            begin: 0,
+            block_bytes_max,
+        };
+        let size_bytes = packed.len() as u64;
+        let ended = unlz4_block(packed, limits, size_bytes, (&mut output, &mut budget));
+        (ended.is_ok(), output.bytes().to_vec())
+    }
+
+    #[test]
+    fn matches_may_overlap_what_they_write() {
+        // "ab" once, then eight bytes from two back, then the literals "xyzzy".
+        let packed = b"\x24ab\x02\0\x50xyzzy";
+        assert_eq!(decoded(packed, 100), (true, b"abababababxyzzy".to_vec()));
+    }
+
+    #[test]
+    fn what_is_too_long_or_looks_too_far_back_is_damage() {
+        let repeated = b"ababababab".to_vec();
+        assert_eq!(decoded(b"\x24ab\x02\0\x50xyzzy", 14), (false, repeated));
+        let before = (false, b"ab".to_vec());
+        assert_eq!(decoded(b"\x24ab\x03\0\x50xyzzy", 100), before);
+        assert_eq!(decoded(b"\x24ab\0\0\x50xyzzy", 100), before);
+        assert_eq!(decoded(b"\xf0\xff\xff", 100), (false, Vec::new()));
+    }
 }

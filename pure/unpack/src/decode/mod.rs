@@ -6,7 +6,6 @@ pub(crate) mod crc64;
 pub(crate) mod deflate;
 pub(crate) mod letters;
 pub(crate) mod lz4;
-pub(crate) mod lz4_block;
 pub(crate) mod lzma;
 pub(crate) mod lzw;
 pub(crate) mod lzx;

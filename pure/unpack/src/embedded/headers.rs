@@ -1,6 +1,6 @@
 //! Headers of archives that carry a checksum of themselves, or fields that must agree.
 
-use crate::fields::{array, u16_le, u32_le, u64_le};
+use crate::fields::{u16_le, u32_le, u64_le};
 
 /// The longest header that is checked, magic included.
 pub(crate) const HEAD_BYTES: usize = 4 << 10;
@@ -11,7 +11,6 @@ const RAR4_MAIN: u8 = 0x73;
 const RAR4_MAIN_BYTES: usize = 13;
 const RAR5_MARKER_BYTES: usize = 8;
 const SEVEN_ZIP_HEADER_BYTES: u64 = 32;
-const CAB_HEADER_BYTES: u64 = 36;
 
 /// The size of a 7z archive, where its start header's checksum holds.
 pub(crate) fn seven_zip_bytes(head: &[u8]) -> Option<u64> {
@@ -62,25 +61,6 @@ fn is_rar5(head: &[u8]) -> Option<bool> {
     }
     let header = rest.get(..size_bytes.checked_add(size)?)?;
     Some(size > 0 && crc32fast::hash(header) == stated)
-}
-
-/// The size of a cabinet, where its fields agree; it has no checksum. `left` is how much data
-/// there is from its first byte on.
-pub(crate) fn cab_bytes(head: &[u8], left: u64) -> Option<u64> {
-    let size = u64::from(u32_le(head, 8)?);
-    let files_offset = u64::from(u32_le(head, 16)?);
-    let version: [u8; 2] = array(head, 24)?;
-    let (folders, files) = (u16_le(head, 26)?, u16_le(head, 28)?);
-    let flags = u16_le(head, 30)?;
-    let reserved_are_zero = u32_le(head, 12)? == 0 && u32_le(head, 20)? == 0;
-    let agree = reserved_are_zero
-        && version == [3, 1]
-        && folders > 0
-        && files > 0
-        && flags <= 7
-        && (CAB_HEADER_BYTES..size).contains(&files_offset)
-        && size <= left;
-    agree.then_some(size)
 }
 
 #[cfg(test)]

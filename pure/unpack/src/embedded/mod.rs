@@ -18,6 +18,7 @@ use proto::{Budget, Reason};
 
 use crate::embedded::window::{Window, searcher};
 use crate::embedded::zip::Zips;
+use crate::formats::cab;
 use crate::formats::zip::records::LOCAL;
 use crate::input::read_part;
 use crate::members::{Stop, Trouble, Troubles};
@@ -30,7 +31,6 @@ const HIT_WORK: u64 = 2_000;
 const SCRIPT: &[u8] = b"#!";
 const SEVEN_ZIP: &[u8] = b"7z\xbc\xaf\x27\x1c";
 const RAR: &[u8] = b"Rar!\x1a\x07";
-const CAB: &[u8] = b"MSCF\0\0\0\0";
 
 /// What archives are looked for in.
 #[derive(Clone, Copy)]
@@ -114,7 +114,7 @@ fn search(
 fn magics(of: Carrier) -> Option<&'static Searcher> {
     static IN_ALL: OnceLock<Option<Searcher>> = OnceLock::new();
     static IN_SCRIPTS: OnceLock<Option<Searcher>> = OnceLock::new();
-    let archives = [SEVEN_ZIP, RAR, CAB, decode::xz::MAGIC, LOCAL];
+    let archives = [SEVEN_ZIP, RAR, cab::MAGIC, decode::xz::MAGIC, LOCAL];
     match of {
         Carrier::Any => IN_ALL.get_or_init(|| searcher(&archives)),
         Carrier::Script => {
@@ -151,7 +151,6 @@ fn end_of_archive(
     } else if streams::MAGICS.iter().any(|magic| head.starts_with(magic)) {
         streams::end(source, offset, budget)?
     } else {
-        let left = source.size_bytes().saturating_sub(offset);
-        headers::cab_bytes(&head, left).map(|size| Some(end(size)))
+        cab::inside(source, offset)?.map(|size| size.map(end))
     })
 }

@@ -7,27 +7,55 @@ mod header;
 
 use proto::{Budget, Reason};
 
-use crate::Source;
+use crate::fields::u32_le;
 use crate::formats::cab::folder::Blocks;
-use crate::formats::cab::header::{File, Folder, Header, MAGIC};
+pub(crate) use crate::formats::cab::header::MAGIC;
+use crate::formats::cab::header::{File, Folder, Header};
 use crate::formats::uncovered::Covered;
-use crate::identify::{Format, Role};
-use crate::input::Input;
+use crate::identify::{Format, Probe, Role};
+use crate::input::{Input, read_part};
 use crate::members::{Content, Flow, Member, Members, Stop, Trouble, Troubles};
 use crate::output::{Output, Tally};
+use crate::{ReadError, Source, SubSource};
 
 /// How often the cabinet's own size may be read as folders' data, and a folder's as files', before
 /// they must overlap.
 const READ_FACTOR_MAX: u64 = 3;
 const READ_FREE_BYTES: u64 = 64 << 10;
+/// Enough for the first folder.
+const HEAD_BYTES: usize = 64;
 const REST: &[u8] = b"(rest of a folder)";
 
 /// Cabinets.
 pub(super) static FORMATS: [Format; 1] = [Format {
     name: "cab",
-    detect: |probe| probe.head.starts_with(MAGIC),
+    detect,
     role: Role::Container(unpack),
 }];
+
+/// What is cut off right behind the magic is a cabinet too, where the words that should be zero
+/// are; writers leave them so.
+fn detect(probe: &Probe<'_>) -> bool {
+    probe.head.starts_with(b"MSCF\0\0\0\0") || header::is_plausible(probe.head, probe.size_bytes)
+}
+
+/// The length of the cabinet that begins at a place inside other data, as far as it says. One that
+/// no writer made but some reader opens counts where its first folder begins as it should.
+#[expect(
+    clippy::option_option,
+    reason = "whether it is one, and whether it says where it ends, are two questions"
+)]
+pub(crate) fn inside(source: &dyn Source, offset: u64) -> Result<Option<Option<u64>>, ReadError> {
+    let rest = SubSource::new(source, offset, u64::MAX);
+    let head = read_part(&rest, 0, HEAD_BYTES)?;
+    let left = rest.size_bytes();
+    if header::is_usual(&head, left) {
+        return Ok(Some(u32_le(&head, 8).map(u64::from)));
+    }
+    let folder = header::first_folder(&head).filter(|_| header::is_plausible(&head, left));
+    let is_sound = folder.is_some_and(|folder| folder::begins_well(&rest, folder));
+    Ok(is_sound.then_some(None))
+}
 
 fn unpack(source: &dyn Source, budget: &mut Budget, members: &mut dyn Members) -> Vec<Trouble> {
     let mut cabinet = Cabinet {

@@ -18,7 +18,6 @@ use crate::fields::{u16_le, u32_le};
 use crate::formats::damaged::hand_over_part;
 use crate::formats::iso9660::record::{RECORD_BYTES, Record};
 use crate::formats::streams::{AFTER_END, skip_zeros};
-use crate::formats::zip;
 use crate::identify::{Format, Probe, Role};
 use crate::input::{Input, read_part};
 use crate::members::{Flow, Members, Stop, Trouble, Troubles};
@@ -49,9 +48,8 @@ pub(super) static FORMATS: [Format; 2] = [
     },
 ];
 
-/// What is also a zip is left to that, which hands over what lies before it.
 fn begins_with(probe: &Probe<'_>, magic: &[u8]) -> bool {
-    probe.head.get(32_769..32_774) == Some(magic) && !zip::is_zip(probe)
+    probe.head.get(32_769..32_774) == Some(magic)
 }
 
 fn unpack(source: &dyn Source, budget: &mut Budget, members: &mut dyn Members) -> Vec<Trouble> {

@@ -1,5 +1,5 @@
 //! LZMA alone (`.lzma`): one stream, one member named `(lzma)`. It has no magic: the usual
-//! properties are believed, others only where the first bytes decode.
+//! header is believed, others that some reader takes only where the first bytes decode.
 
 use proto::Budget;
 
@@ -22,21 +22,35 @@ const DICTIONARY_BYTES_MIN: u32 = 4096;
 /// No encoder writes more literal bits than these, together.
 const LITERAL_BITS_MAX: u8 = 4;
 
-/// A dictionary size that encoders write, a size that is unknown or bounded, and a range coder
-/// that begins with zero.
 fn detect(probe: &Probe<'_>) -> bool {
-    let dictionary = u32_le(probe.head, 1);
-    let size = u64_le(probe.head, 5);
-    let is_plausible = dictionary.is_some_and(|bytes| {
-        bytes == u32::MAX || (bytes >= DICTIONARY_BYTES_MIN && bytes.count_ones() <= 2)
-    }) && size
-        .is_some_and(|bytes| bytes == u64::MAX || bytes < 1u64.wrapping_shl(38))
-        && probe.head.get(13) == Some(&0)
-        && u32_be(probe.head, 14).is_some();
-    let Some(properties) = probe.head.first().copied().filter(|_| is_plausible) else {
+    let head = probe.head;
+    let (Some(properties), Some(dictionary), Some(size), Some(code)) = (
+        head.first().copied(),
+        u32_le(head, 1),
+        u64_le(head, 5),
+        u32_be(head, 14),
+    ) else {
         return false;
     };
-    properties == USUAL || (is_encoders(properties) && begins_well(probe.head))
+    // The range coder begins with zero.
+    if head.get(13) != Some(&0) || !is_encoders(properties) {
+        return false;
+    }
+    let is_usual = is_written(dictionary, size);
+    (is_usual && properties == USUAL)
+        // Zeros decode to zeros: what is full of them is no stream for that.
+        || ((is_usual || (code != 0 && is_read(size))) && begins_well(head))
+}
+
+/// A dictionary size that encoders write, and a size that is unknown or bounded.
+fn is_written(dictionary: u32, size: u64) -> bool {
+    let is_round = dictionary >= DICTIONARY_BYTES_MIN && dictionary.count_ones() <= 2;
+    (is_round || dictionary == u32::MAX) && (size == u64::MAX || size < 1u64.wrapping_shl(38))
+}
+
+/// Readers take any dictionary size, and any size but the most absurd.
+fn is_read(size: u64) -> bool {
+    size == u64::MAX || size < 1u64.wrapping_shl(56)
 }
 
 fn is_encoders(properties: u8) -> bool {

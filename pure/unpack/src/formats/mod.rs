@@ -2,13 +2,13 @@
 //! what is appended to them is looked at as their overlay, and whatever else they are by
 //! [`crate::identify_beside`]; then documents, which leave room for other formats in the same way,
 //! and images of disks, whose first 32 KiB can be anything; then containers that begin with a
-//! magic; then zip, which may hide behind a prefix; then what is only recognised; LZMA alone last,
-//! which has no magic.
+//! magic, and text that is one; then zip, which may hide behind a prefix; then what is only
+//! recognised; LZMA alone last, which has no magic.
 
 mod activemime;
 mod ar;
 pub(crate) mod bzip2;
-mod cab;
+pub(crate) mod cab;
 mod compress;
 mod cpio;
 mod damaged;
@@ -69,12 +69,12 @@ pub static REGISTRY: &[&[Format]] = &[
     &activemime::FORMATS,
     &powerpoint::FORMATS,
     &ooxml::FORMATS,
-    &zip::FORMATS,
     &msxml::FORMATS,
     &onenote::FORMATS,
     &mail::FORMATS,
     &uuencode::FORMATS,
     &rtf::FORMATS,
+    &zip::FORMATS,
     recognised::FORMATS,
     &lzma::FORMATS,
     leaf::FORMATS,

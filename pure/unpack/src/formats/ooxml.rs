@@ -65,11 +65,7 @@ fn is_odf(probe: &Probe<'_>) -> bool {
 }
 
 /// Unpacks a zip archive, whatever it is called: an OpenDocument need not look like one.
-pub(super) fn unpack(
-    source: &dyn Source,
-    budget: &mut Budget,
-    members: &mut dyn Members,
-) -> Vec<Trouble> {
+pub fn unpack(source: &dyn Source, budget: &mut Budget, members: &mut dyn Members) -> Vec<Trouble> {
     let mut watch = Watch {
         source,
         members,

@@ -1,7 +1,7 @@
 //! Formats that are recognised by their magic and not unpacked yet: an object in one of them is
 //! never called clean for want of looking.
 
-use crate::fields::{find, u16_le, u32_le};
+use crate::fields::{find, u16_le, u32_le, u64_le};
 use crate::identify::{Format, Probe, Role};
 
 /// Recognised containers and documents without an unpacker.
@@ -53,7 +53,7 @@ pub(super) static FORMATS: &[Format] = &[
         probe.head.get(64..68) == Some(b"\x7f\x10\xda\xbe")
     }),
     unsupported("dmg", |probe| trailer(probe.tail).starts_with(b"koly")),
-    unsupported("gpt", |probe| probe.head.get(512..520) == Some(b"EFI PART")),
+    unsupported("gpt", is_gpt),
     unsupported("ext", is_ext),
 ];
 
@@ -100,6 +100,14 @@ fn is_lha(probe: &Probe<'_>) -> bool {
 fn is_sis(probe: &Probe<'_>) -> bool {
     // The third unique identifier of old files, the first of new ones.
     u32_le(probe.head, 8) == Some(0x1000_0419) || u32_le(probe.head, 0) == Some(0x1020_1a7a)
+}
+
+/// A table of partitions of a disk that is all there: systems take no other. The first sectors of
+/// a disc image that can be copied to a stick have one too, of a disk as long as the whole image.
+fn is_gpt(probe: &Probe<'_>) -> bool {
+    let last_sector = u64_le(probe.head, 512 + 48);
+    let sectors = probe.size_bytes / 512;
+    probe.head.get(512..520) == Some(b"EFI PART") && last_sector.is_some_and(|last| last < sectors)
 }
 
 /// The magic of an ext2, ext3 or ext4 superblock, with a block size that exists.

@@ -1,5 +1,5 @@
 //! squashfs 4: every file that the directories lead to, and every one in the table of inodes that
-//! they don't, each content once. It refuses older versions, and lzma and lzo in this one.
+//! they don't, each content once. It refuses older versions, and lzo in this one.
 
 mod compression;
 mod content;

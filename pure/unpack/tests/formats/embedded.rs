@@ -76,6 +76,30 @@ fn an_archive_is_found_whole_wherever_a_buffer_ends() {
 }
 
 #[test]
+fn a_cabinet_whose_header_no_writer_makes_is_found() {
+    let plain = sample("cab/mszip");
+    for (place, bytes) in [
+        (4, vec![1]),
+        (12, vec![1]),
+        (24, vec![9, 9]),
+        (8, b"\xff\xff\xff\x7f".to_vec()),
+    ] {
+        let mut odd = plain.clone();
+        odd[place..place + bytes.len()].copy_from_slice(&bytes);
+        let found = found(&[b"~~~".as_slice(), &odd].concat());
+        let offsets: Vec<u64> = found.iter().map(|found| found.offset).collect();
+        assert_eq!(offsets, [3], "byte {place}");
+    }
+    let mut chance = plain;
+    let block = chance
+        .windows(2)
+        .position(|two| two == b"CK")
+        .expect("a block");
+    (chance[24], chance[block]) = (9, 0);
+    assert_eq!(found(&[b"~~~".as_slice(), &chance].concat()), []);
+}
+
+#[test]
 fn archives_side_by_side_are_all_found() {
     let bytes: Vec<u8> = WHOLE
         .iter()

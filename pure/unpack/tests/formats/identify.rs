@@ -93,6 +93,16 @@ fn what_lies_far_in_or_at_the_end_is_recognised() {
 }
 
 #[test]
+fn a_table_of_partitions_is_one_of_a_disk_that_is_all_there() {
+    let mut disk = vec![0; 64 * 512];
+    disk[512..520].copy_from_slice(b"EFI PART");
+    disk[560..568].copy_from_slice(&63u64.to_le_bytes());
+    assert_eq!(name(&disk), "gpt");
+    disk[560..568].copy_from_slice(&64u64.to_le_bytes());
+    assert_eq!(name(&disk), "data");
+}
+
+#[test]
 fn an_end_record_by_chance_is_no_zip() {
     let text = [b"words ".repeat(100).as_slice(), b"PK\x05\x06", &[b' '; 40]].concat();
     assert_eq!(name(&text), "text");

@@ -13,6 +13,7 @@ use crate::members::Stop;
 use crate::output::Output;
 
 const BLOCK_BYTES: usize = 8;
+const MSZIP_MAGIC: &[u8] = b"CK";
 const METHOD: u16 = 15;
 const STORED: u16 = 0;
 const MSZIP: u16 = 1;
@@ -35,6 +36,21 @@ struct Block {
     bytes: Vec<u8>,
     size: usize,
     checksum_matches: bool,
+}
+
+/// Whether a folder of the cabinet that is the whole source begins with a block that is sound.
+pub(crate) fn begins_well(source: &dyn Source, folder: Folder) -> bool {
+    let mut input = Input::new(source, folder.offset, u64::MAX);
+    let Ok(block) = Block::read(&mut input, 0) else {
+        return false;
+    };
+    let is_sound = block.checksum_matches && block.size > 0;
+    match folder.method & METHOD {
+        STORED => is_sound && block.bytes.len() == block.size,
+        MSZIP => is_sound && block.bytes.starts_with(MSZIP_MAGIC),
+        QUANTUM | LZX => is_sound && !block.bytes.is_empty(),
+        _ => false,
+    }
 }
 
 impl Blocks<'_> {
@@ -135,7 +151,7 @@ fn mszip(
     input_bytes: u64,
     (output, budget): (&mut Output, &mut Budget),
 ) -> Result<(), Stop> {
-    let packed = block.bytes.strip_prefix(b"CK");
+    let packed = block.bytes.strip_prefix(MSZIP_MAGIC);
     let packed = packed.ok_or(Stop::malformed("block is no mszip block"))?;
     let begin = output.bytes().len();
     let end = begin.saturating_add(block.size);

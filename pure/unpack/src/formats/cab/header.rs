@@ -6,7 +6,8 @@ use crate::fields::{u16_le, u32_le};
 use crate::input::Input;
 use crate::members::Stop;
 
-pub(crate) const MAGIC: &[u8] = b"MSCF\0\0\0\0";
+/// Four bytes follow that should be zero, and that no reader looks at.
+pub(crate) const MAGIC: &[u8] = b"MSCF";
 const HEADER_BYTES: usize = 36;
 const FOLDER_BYTES: usize = 8;
 const FILE_BYTES: usize = 16;
@@ -55,6 +56,48 @@ pub(crate) struct File {
     pub(crate) goes_on: bool,
 }
 
+/// Whether a cabinet begins here, of which there are `left` bytes. Its version, the length that it
+/// states and the words that are kept free are not asked: readers pass over them.
+pub(crate) fn is_plausible(head: &[u8], left: u64) -> bool {
+    let files_offset = u32_le(head, 16).map_or(0, u64::from);
+    let counts = [u16_le(head, 26), u16_le(head, 28)];
+    head.starts_with(MAGIC)
+        && (HEADER_BYTES as u64..left).contains(&files_offset)
+        && counts
+            .iter()
+            .all(|count| count.is_some_and(|count| count > 0))
+}
+
+/// Whether all is there that writers put into a header, down to the words that are kept free.
+pub(crate) fn is_usual(head: &[u8], left: u64) -> bool {
+    let size = u32_le(head, 8).map_or(0, u64::from);
+    let files_offset = u32_le(head, 16).map_or(0, u64::from);
+    let reserved = (u32_le(head, 4), u32_le(head, 12), u32_le(head, 20));
+    is_plausible(head, left)
+        && reserved == (Some(0), Some(0), Some(0))
+        && head.get(24..26) == Some(&[3, 1])
+        && u16_le(head, 30).is_some_and(|flags| flags <= 7)
+        && files_offset < size
+        && size <= left
+}
+
+/// The first folder, where nothing stands before it.
+pub(crate) fn first_folder(head: &[u8]) -> Option<Folder> {
+    let flags = u16_le(head, 30)?;
+    let is_next = flags & (HAS_PREVIOUS | HAS_NEXT | HAS_RESERVE) == 0;
+    Folder::parse(head.get(HEADER_BYTES..)?).filter(|_| is_next)
+}
+
+impl Folder {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        Some(Self {
+            offset: u64::from(u32_le(bytes, 0)?),
+            blocks: u16_le(bytes, 4)?,
+            method: u16_le(bytes, 6)?,
+        })
+    }
+}
+
 impl Header {
     /// Reads the header and the folders; leaves the input after them.
     pub(crate) fn read(input: &mut Input<'_>) -> Result<Self, Stop> {
@@ -90,11 +133,7 @@ impl Header {
         };
         for _ in 0..folders {
             let bytes = take(input, FOLDER_BYTES.saturating_add(folder_reserve))?;
-            header.folders.push(Folder {
-                offset: u64::from(u32_le(&bytes, 0).unwrap_or(0)),
-                blocks: u16_le(&bytes, 4).unwrap_or(0),
-                method: u16_le(&bytes, 6).unwrap_or(0),
-            });
+            header.folders.extend(Folder::parse(&bytes));
         }
         Ok(header)
     }

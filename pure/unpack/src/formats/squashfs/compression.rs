@@ -4,8 +4,8 @@ use proto::Budget;
 
 use crate::Source;
 use crate::decode::deflate::unzlib;
-use crate::decode::lz4_block::unlz4_block;
-use crate::decode::{xz::unxz, zstd::unzstd};
+use crate::decode::lz4::{Limits, unlz4_block};
+use crate::decode::{lzma::unlzma, xz::unxz, zstd::unzstd};
 use crate::input::{Input, read_part};
 use crate::members::Stop;
 use crate::output::{Output, Tally};
@@ -14,6 +14,7 @@ use crate::output::{Output, Tally};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Compression {
     Deflate,
+    Lzma,
     Xz,
     Lz4,
     Zstd,
@@ -23,7 +24,7 @@ impl Compression {
     pub(super) fn from_number(number: u16) -> Result<Self, Stop> {
         match number {
             1 => Ok(Self::Deflate),
-            2 => Err(Stop::unsupported("squashfs with lzma is not supported")),
+            2 => Ok(Self::Lzma),
             3 => Err(Stop::unsupported("squashfs with lzo is not supported")),
             4 => Ok(Self::Xz),
             5 => Ok(Self::Lz4),
@@ -62,6 +63,7 @@ pub(super) fn decode(
     }
     match compression {
         Compression::Deflate => unzlib(&mut input, output, budget)?,
+        Compression::Lzma => unlzma(&mut input, output, budget)?,
         Compression::Xz => unxz(&mut input, output, budget)?,
         Compression::Zstd => unzstd(&mut input, output, budget)?,
         Compression::Lz4 => unlz4(source, block, output, budget)?,
@@ -94,16 +96,16 @@ fn unlz4(
     output: &mut Output,
     budget: &mut Budget,
 ) -> Result<(), Stop> {
-    let held = (block.bytes_max as u64).saturating_add(block.size_bytes);
-    budget.hold_memory(held)?;
-    let mut bytes = Vec::new();
+    budget.hold_memory(block.size_bytes)?;
     let count = usize::try_from(block.size_bytes).unwrap_or(0);
+    let limits = Limits {
+        begin: output.bytes().len(),
+        block_bytes_max: block.bytes_max,
+    };
     let decoded = match read_part(source, block.offset, count) {
-        Ok(packed) => unlz4_block(&packed, block.bytes_max, &mut bytes),
+        Ok(packed) => unlz4_block(&packed, limits, block.size_bytes, (output, budget)),
         Err(error) => Err(error.into()),
     };
-    let pushed = output.push(&bytes, budget, block.size_bytes);
-    budget.release_memory(held);
-    pushed?;
+    budget.release_memory(block.size_bytes);
     decoded
 }
