@@ -19,7 +19,7 @@ use unpack::{
 };
 
 use crate::file_source::FileSource;
-use crate::yara::{YaraRules, YaraScanner};
+use crate::yara::YaraScan;
 
 mod with_yara;
 
@@ -37,7 +37,7 @@ const RULE_NAME_BYTES_MAX: usize = 8 * 1024;
 pub struct ScanBuffers<'p> {
     pack: &'p Pack<'p>,
     scanner: Scanner<'p>,
-    yara: Option<YaraScanner>,
+    yara: Option<Box<dyn YaraScan>>,
     whole: Vec<u8>,
 }
 
@@ -54,8 +54,8 @@ impl<'p> ScanBuffers<'p> {
     }
 
     /// From here on the pack's YARA rules are run too.
-    pub fn use_yara(&mut self, rules: YaraRules) {
-        self.yara = Some(rules.scanner());
+    pub fn use_yara(&mut self, rules: Box<dyn YaraScan>) {
+        self.yara = Some(rules);
     }
 
     /// Whether every signature of the pack is there to look with.
@@ -173,7 +173,7 @@ fn clock_ms() -> u64 {
 struct FileScan<'s, 'p> {
     pack: &'p Pack<'p>,
     scanner: &'s mut Scanner<'p>,
-    yara: Option<&'s mut YaraScanner>,
+    yara: Option<&'s mut Box<dyn YaraScan>>,
     announce: &'s mut dyn FnMut(&Verdict),
     /// How much of the verdict was announced.
     announced: usize,

@@ -168,7 +168,7 @@ impl Feeder {
     ) -> Result<Verdict, Lost> {
         let due = outstanding.front().map(|job| job.ticket);
         let deadline = clock + self.patience();
-        let mut so_far = Verdict::default();
+        let mut so_far = Box::<Verdict>::default();
         loop {
             let trouble = match worker.receive(deadline) {
                 Ok(Reply::SoFar { .. }) if Instant::now() >= deadline => Trouble::Silent,
@@ -176,7 +176,7 @@ impl Feeder {
                     return Ok(verdict);
                 }
                 Ok(Reply::SoFar { ticket, verdict }) if Some(ticket) == due => {
-                    so_far = verdict;
+                    *so_far = verdict;
                     continue;
                 }
                 Ok(Reply::Verdict { .. } | Reply::SoFar { .. }) => {
@@ -203,7 +203,7 @@ impl Feeder {
         let current = outstanding.pop_front();
         self.shared.give_back(outstanding.into_iter());
         if let Some(job) = current {
-            self.shared.answer(job, incomplete(lost.so_far, autopsy));
+            self.shared.answer(job, incomplete(*lost.so_far, autopsy));
         }
         Served::UntilTrouble
     }
@@ -308,7 +308,7 @@ fn portion(items_max: usize) -> Portion {
 /// A worker that was lost with a file, and what it had said of the file.
 struct Lost {
     trouble: Trouble,
-    so_far: Verdict,
+    so_far: Box<Verdict>,
 }
 
 fn incomplete(mut verdict: Verdict, autopsy: Autopsy) -> Verdict {
