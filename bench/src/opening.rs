@@ -76,13 +76,13 @@ fn start(pack: &Path) -> Result<Pool, String> {
     let file: OwnedFd = fs::File::open(pack)
         .map_err(|error| error.to_string())?
         .into();
-    Pool::start(settings()?, file).map_err(|error| error.to_string())
+    Pool::start(settings("candor-worker")?, file).map_err(|error| error.to_string())
 }
 
 /// A pool of one worker.
-pub(crate) fn settings() -> Result<Settings, String> {
+pub(crate) fn settings(worker: &str) -> Result<Settings, String> {
     Ok(Settings {
-        program: timing::program("candor-worker")?,
+        program: timing::program(worker)?,
         workers: 1,
         isolation: Isolation::Pooled,
         options: ScanOptions::default(),
@@ -124,7 +124,8 @@ pub(crate) fn worker_rss_anon_kb() -> Result<u64, String> {
             let line = status.lines().find(|line| line.starts_with(name))?;
             line.split_whitespace().nth(1).map(str::to_string)
         };
-        if field("Name:").as_deref() == Some("candor-worker") {
+        // The kernel keeps fifteen characters of a name.
+        if field("Name:").is_some_and(|name| name.starts_with("candor-worker")) {
             let kb = field("RssAnon:")
                 .and_then(|kb| kb.parse().ok())
                 .unwrap_or(0);

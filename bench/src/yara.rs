@@ -12,6 +12,7 @@ use crate::corpus;
 use crate::opening::{scan_some, settings, worker_rss_anon_kb};
 use crate::timing::{self, Cost};
 
+const WORKER: &str = "candor-worker-yara";
 const RUNS: usize = 3;
 const LOADS: usize = 9;
 const COMPILE_BYTES: u64 = 5 << 30;
@@ -68,7 +69,7 @@ fn being_ready(path: &Path) -> Result<(), String> {
     let open = || fs::File::open(path).map(OwnedFd::from).map_err(text);
     let yara = kernel::file::memory_file("yara").map_err(text)?;
     let started = Instant::now();
-    let program = timing::program("candor-worker")?;
+    let program = timing::program(WORKER)?;
     let task = (open()?, Vec::new());
     let output = yara.try_clone().map_err(text)?;
     let bytes = pool::compile_yara(&program, task, output, COMPILE_BYTES)
@@ -85,7 +86,7 @@ fn being_ready(path: &Path) -> Result<(), String> {
             yara: Some(yara.try_clone().map_err(text)?),
         };
         let started = Instant::now();
-        let pool = Pool::start(settings()?, rules).map_err(|error| error.to_string())?;
+        let pool = Pool::start(settings(WORKER)?, rules).map_err(|error| error.to_string())?;
         ready_ms.push(started.elapsed().as_secs_f64() * 1e3);
         memory_kb.0 = worker_rss_anon_kb()?;
         memory_kb.1 = scan_some(&pool)?;

@@ -28,8 +28,8 @@ pub fn candor_under(launcher: &str, arguments: &[&str]) -> Command {
 pub fn program(name: &str) -> PathBuf {
     let path = built_folder().join(name);
     assert!(
-        path.exists() && built_folder().join("candor-worker").exists(),
-        "{} is not there; build it first: cargo build -p candor -p candor-worker",
+        path.exists() && built_folder().join("candor-worker-yara").exists(),
+        "{} is not there; build it first: cargo build -p candor -p candor-worker -p candor-worker-yara",
         path.display()
     );
     path

@@ -18,6 +18,8 @@ use acceptance::cli::program;
 use kernel::channel::Channel;
 use proto::{CompileSource, Decode, Describe, Encode, Reply, Request, ScanItem, ScanOptions};
 
+const PLAIN: &str = "candor-worker";
+const WITH_YARA: &str = "candor-worker-yara";
 const STRACE: &str = "/usr/bin/strace";
 const PLENTY: &str = "1073741824";
 /// Enough to start, and not enough for a source of [`LARGE_BYTES`].
@@ -47,6 +49,14 @@ struct Traced {
 
 impl Traced {
     fn start(folder: &Path, arguments: [&str; 2], pack: Option<&OwnedFd>) -> Self {
+        Self::start_program((folder, PLAIN), arguments, pack)
+    }
+
+    fn start_program(
+        (folder, name): (&Path, &str),
+        arguments: [&str; 2],
+        pack: Option<&OwnedFd>,
+    ) -> Self {
         let (ours, theirs) = Channel::pair().unwrap();
         let number = std::fs::read_dir(folder).unwrap().count();
         let record = folder.join(format!("record-{number}"));
@@ -57,7 +67,7 @@ impl Traced {
         let child = Command::new(STRACE)
             .args(["-f", "-qq", "-o"])
             .arg(&record)
-            .arg(program("candor-worker"))
+            .arg(program(name))
             .args(arguments)
             .env_clear()
             .stdin(Stdio::from(theirs.into_fd()))
@@ -191,7 +201,8 @@ const YARA: &[u8] = b"import \"pe\" import \"hash\" import \"time\" import \"mat
 /// With YARA rules: compiling sources, compiling a pack's, and scanning with them.
 fn with_yara(folder: &Path) -> Calls {
     let (pack, yara, again) = (memory(b""), memory(b""), memory(b""));
-    let mut worker = Traced::start(folder, ["compile", PLENTY], None);
+    let program = (folder, WITH_YARA);
+    let mut worker = Traced::start_program(program, ["compile", PLENTY], None);
     let source = memory(YARA);
     let label = "test.yar".to_string();
     let sources = Request::CompileSources(vec![CompileSource { label }]);
@@ -205,13 +216,13 @@ fn with_yara(folder: &Path) -> Calls {
     );
     let mut calls = worker.calls();
 
-    let mut worker = Traced::start(folder, ["compile", PLENTY], Some(&pack));
+    let mut worker = Traced::start_program(program, ["compile", PLENTY], Some(&pack));
     worker.ask(&Request::CompileYara(Vec::new()), &[again.as_fd()]);
     let reply = worker.hear();
     assert!(matches!(reply, Some(Reply::YaraCompiled(_))), "{reply:?}");
     calls.add(worker.calls());
 
-    let mut worker = Traced::start(folder, ["scan-yara", PLENTY], Some(&pack));
+    let mut worker = Traced::start_program(program, ["scan", PLENTY], Some(&pack));
     worker.ask(&Request::UseYara, &[yara.as_fd()]);
     let reply = worker.hear();
     assert!(matches!(reply, Some(Reply::YaraReady)), "{reply:?}");
@@ -269,8 +280,8 @@ fn scan(worker: &mut Traced) -> usize {
 }
 
 /// A worker that is asked what it can't do says so and ends.
-fn refuse(folder: &Path) -> Calls {
-    let mut worker = Traced::start(folder, ["scan", PLENTY], None);
+fn refuse(program: (&Path, &str)) -> Calls {
+    let mut worker = Traced::start_program(program, ["scan", PLENTY], None);
     let file = memory(b"x");
     let items = vec![ScanItem { ticket: 1 }];
     let options = ScanOptions::default();
@@ -283,8 +294,8 @@ fn refuse(folder: &Path) -> Calls {
 
 /// A worker without memory says so and dies. Under a tracer it can't: the kernel keeps the first
 /// process of a namespace alive for it. So it is ended once it said why.
-fn run_out_of_memory(folder: &Path) -> Calls {
-    let mut worker = Traced::start(folder, ["compile", LITTLE], None);
+fn run_out_of_memory(program: (&Path, &str)) -> Calls {
+    let mut worker = Traced::start_program(program, ["compile", LITTLE], None);
     let source = memory(&vec![b'x'; LARGE_BYTES]);
     let label = "large.ndb".to_string();
     let sources = Request::CompileSources(vec![CompileSource { label }]);
@@ -315,10 +326,10 @@ fn run_out_of_memory(folder: &Path) -> Calls {
     worker.calls()
 }
 
-/// The names on the list, and those of them that no test can reach here.
-fn listed() -> (BTreeSet<String>, BTreeSet<String>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../roles/worker/role.toml");
-    let text = std::fs::read_to_string(path).unwrap();
+/// The names on a role's list, and those of them that no test can reach here.
+fn listed(role: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let roles = Path::new(env!("CARGO_MANIFEST_DIR")).join("../roles");
+    let text = std::fs::read_to_string(roles.join(role).join("role.toml")).unwrap();
     let mut all = BTreeSet::new();
     let mut untested = BTreeSet::new();
     for section in text.split("[[syscall]]").skip(1) {
@@ -337,6 +348,33 @@ fn listed() -> (BTreeSet<String>, BTreeSet<String>) {
     (all, untested)
 }
 
+fn assert_exact(calls: &Calls, role: &str) {
+    let (listed, untested) = listed(role);
+    assert!(listed.len() >= 10, "{listed:?}");
+    let unlisted: Vec<_> = calls.made.difference(&listed).collect();
+    assert!(
+        unlisted.is_empty(),
+        "{role}: made and not listed: {unlisted:?}"
+    );
+    let unmade: Vec<_> = listed
+        .difference(&calls.made)
+        .filter(|name| !untested.contains(*name))
+        .collect();
+    assert!(
+        unmade.is_empty(),
+        "{role}: listed and never made: {unmade:?}"
+    );
+    let missed: Vec<_> = calls
+        .refused
+        .iter()
+        .filter(|name| !DISPENSABLE.contains(&name.as_str()))
+        .collect();
+    assert!(
+        missed.is_empty(),
+        "{role}: refused and perhaps needed: {missed:?}"
+    );
+}
+
 #[test]
 fn every_listed_call_is_made_and_no_other() {
     if !Path::new(STRACE).exists() {
@@ -347,23 +385,20 @@ fn every_listed_call_is_made_and_no_other() {
     let pack = memory(b"");
     let mut calls = compile(folder.path(), &pack);
     calls.add(scan_and_describe(folder.path(), &pack));
-    calls.add(with_yara(folder.path()));
-    calls.add(refuse(folder.path()));
-    calls.add(run_out_of_memory(folder.path()));
+    calls.add(refuse((folder.path(), PLAIN)));
+    calls.add(run_out_of_memory((folder.path(), PLAIN)));
+    assert_exact(&calls, "worker");
+}
 
-    let (listed, untested) = listed();
-    assert!(listed.len() >= 10, "{listed:?}");
-    let unlisted: Vec<_> = calls.made.difference(&listed).collect();
-    assert!(unlisted.is_empty(), "made and not listed: {unlisted:?}");
-    let unmade: Vec<_> = listed
-        .difference(&calls.made)
-        .filter(|name| !untested.contains(*name))
-        .collect();
-    assert!(unmade.is_empty(), "listed and never made: {unmade:?}");
-    let missed: Vec<_> = calls
-        .refused
-        .iter()
-        .filter(|name| !DISPENSABLE.contains(&name.as_str()))
-        .collect();
-    assert!(missed.is_empty(), "refused and perhaps needed: {missed:?}");
+#[test]
+fn every_call_that_yara_rules_need_is_made_and_no_other() {
+    if !Path::new(STRACE).exists() {
+        println!("skipped: tracing the worker needs strace");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut calls = with_yara(folder.path());
+    calls.add(refuse((folder.path(), WITH_YARA)));
+    calls.add(run_out_of_memory((folder.path(), WITH_YARA)));
+    assert_exact(&calls, "worker-yara");
 }

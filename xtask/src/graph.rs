@@ -11,8 +11,12 @@ use crate::role::{Dependencies, Role};
 use crate::tree::{Crate, Edges, Tree};
 use crate::workspace::{Layer, Use, Workspace};
 
-/// The only role that may link what parses hostile bytes.
-const PARSING_ROLES: &[&str] = &["roles/worker"];
+/// The only roles that may link what parses hostile bytes.
+const PARSING_ROLES: &[&str] = &["roles/worker", "roles/worker-yara"];
+/// The only role that may link YARA.
+const YARA_ROLES: &[&str] = &["roles/worker-yara"];
+/// A role that is another one and something more, and is built from it.
+const LARGER_ROLES: &[(&str, &str)] = &[("roles/worker-yara", "roles/worker")];
 /// The crates of ours that parse hostile bytes.
 const PARSERS: &[&str] = &["pure/unpack", "pure/engine", "pure/rules"];
 /// Roles that may speak to the network.
@@ -113,6 +117,7 @@ fn wrong_direction(from: &str, to: &str) -> Option<String> {
     let reason = match (Layer::of(from), Layer::of(to)) {
         (Layer::Tool, _) => return None,
         (_, Layer::Tool) => "what is shipped is never built from tests or tools",
+        _ if LARGER_ROLES.contains(&(from, to)) => return None,
         (_, Layer::Role) => "no crate is built from a role",
         _ if ROOTS.contains(&from) => "it depends on nothing of ours",
         (Layer::Pure, Layer::Sys) => "pure crates depend on pure crates only",
@@ -156,10 +161,12 @@ fn forbidden(dangerous: &Dangerous, folder: &str, found: &Crate) -> Option<&'sta
         if is_role && parser && !PARSING_ROLES.contains(&folder) {
             return Some("only a worker parses hostile bytes");
         }
-        return (Layer::of(ours) == Layer::Role).then_some("no crate is built from a role");
+        let is_larger = LARGER_ROLES.contains(&(folder, ours.as_str()));
+        let is_wrong = Layer::of(ours) == Layer::Role && !is_larger;
+        return is_wrong.then_some("no crate is built from a role");
     }
-    if is_role && name.starts_with("yara-x") && !PARSING_ROLES.contains(&folder) {
-        return Some("only a worker runs YARA");
+    if is_role && name.starts_with("yara-x") && !YARA_ROLES.contains(&folder) {
+        return Some("only the worker for it runs YARA");
     }
     if dangerous.tls.contains(name) && !TLS_ROLES.contains(&folder) {
         return Some("only fetch and lab speak TLS");

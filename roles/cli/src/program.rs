@@ -1,5 +1,5 @@
-//! Where the worker is: beside this program, or where packages put it. Nothing in the environment
-//! can name another one.
+//! Where the workers are: beside this program, or where packages put them. Nothing in the
+//! environment can name another one.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,15 +8,26 @@ use std::path::{Path, PathBuf};
 use crate::escape::escaped_path;
 use crate::failure::Failure;
 
-const NAME: &str = "candor-worker";
-const INSTALLED: &str = "/usr/libexec/candor/candor-worker";
+const PLAIN: &str = "candor-worker";
+const YARA: &str = "candor-worker-yara";
+const INSTALLED: &str = "/usr/libexec/candor";
 
-/// The worker program.
+/// The worker program: everything but YARA rules.
 pub(crate) fn worker() -> Result<PathBuf, Failure> {
+    find(PLAIN)
+}
+
+/// The worker program that compiles and runs YARA rules too.
+pub(crate) fn yara_worker() -> Result<PathBuf, Failure> {
+    find(YARA)
+}
+
+fn find(name: &str) -> Result<PathBuf, Failure> {
     let beside = std::env::current_exe()
         .ok()
-        .map(|own| own.with_file_name(NAME));
-    let candidates: Vec<PathBuf> = beside.into_iter().chain([INSTALLED.into()]).collect();
+        .map(|own| own.with_file_name(name));
+    let installed = Path::new(INSTALLED).join(name);
+    let candidates: Vec<PathBuf> = beside.into_iter().chain([installed]).collect();
     match candidates.iter().find(|path| is_program(path)) {
         Some(path) => Ok(path.clone()),
         None => {

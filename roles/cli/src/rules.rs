@@ -46,7 +46,7 @@ fn build(arguments: &BuildArguments) -> Result<ExitCode, Failure> {
         yara: None,
         data_bytes_max: packs::COMPILE_DATA_BYTES_MAX,
     };
-    let compiled = packs::compile(task, &worker)?;
+    let compiled = packs::compile(task, &sources.compiler()?)?;
     let named = Origin::File(arguments.output.clone());
     let summary = &compiled.summary;
     let pending = packs::pending_lines(summary);
@@ -128,7 +128,7 @@ fn show(arguments: &ShowArguments) -> Result<ExitCode, Failure> {
     };
     descriptors::raise_limit();
     let worker = program::worker()?;
-    let pack = packs::prepare(Origin::choose(&choice), &choice.define, &worker)?;
+    let pack = packs::prepare(Origin::choose(&choice), &choice.define)?;
     if arguments.dropped {
         print(&worker, (&pack.origin, pack.file), Describe::Dropped)?;
         return Ok(ExitCode::SUCCESS);
@@ -154,7 +154,7 @@ fn explain(arguments: &ExplainArguments) -> Result<ExitCode, Failure> {
     descriptors::raise_limit();
     let worker = program::worker()?;
     let choice = &arguments.choice;
-    let pack = packs::prepare(Origin::choose(choice), &choice.define, &worker)?;
+    let pack = packs::prepare(Origin::choose(choice), &choice.define)?;
     let question = Describe::Explain(arguments.name.clone());
     if print(&worker, (&pack.origin, pack.file), question)? == 0 {
         return Err(Failure::said(format!(

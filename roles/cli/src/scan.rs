@@ -39,8 +39,7 @@ pub(crate) fn run(arguments: &ScanArguments) -> Result<ExitCode, Failure> {
     let directory = arguments.detection.quarantine.as_deref();
     let store = directory.map(Store::open).transpose()?;
     let descriptors_max = descriptors::raise_limit();
-    let worker = program::worker()?;
-    let (pool, facts) = start(arguments, &worker)?;
+    let (pool, facts) = start(arguments)?;
     let rules = Rules {
         links: if selection.follow {
             Follow::Links
@@ -99,15 +98,15 @@ fn settings(arguments: &ScanArguments, program: &Path, origin: &Origin) -> Setti
 }
 
 /// Starts workers on the pack that was chosen, or on the starter pack where that one is no use.
-fn start(arguments: &ScanArguments, worker: &Path) -> Result<(Pool, PackFacts), Failure> {
-    let (pool, facts) = start_with(arguments, worker, Origin::choose(&arguments.choice))?;
+fn start(arguments: &ScanArguments) -> Result<(Pool, PackFacts), Failure> {
+    let (pool, facts) = start_with(arguments, Origin::choose(&arguments.choice))?;
     let started = match packs::judge(&facts.origin, &facts.summary) {
         Judgement::Use => (pool, facts),
         Judgement::Refuse(why) => return Err(Failure::said(why)),
         Judgement::FallBack(why) => {
             drop(pool);
             crate::warn(&why);
-            start_with(arguments, worker, Origin::Starter)?
+            start_with(arguments, Origin::Starter)?
         }
     };
     // What freshclam makes here has no signature to check: the summary says it, and that is enough.
@@ -118,19 +117,15 @@ fn start(arguments: &ScanArguments, worker: &Path) -> Result<(Pool, PackFacts), 
     Ok(started)
 }
 
-fn start_with(
-    arguments: &ScanArguments,
-    worker: &Path,
-    origin: Origin,
-) -> Result<(Pool, PackFacts), Failure> {
+fn start_with(arguments: &ScanArguments, origin: Origin) -> Result<(Pool, PackFacts), Failure> {
     let definitions = &arguments.choice.define;
-    let mut pack = packs::prepare(origin, definitions, worker)?;
-    let mut pool = start_pool(arguments, worker, &pack)?;
+    let mut pack = packs::prepare(origin, definitions)?;
+    let mut pool = start_pool(arguments, &pack)?;
     if pool.pack().yara_rules > 0 && pack.yara.is_none() {
         // Only a worker can tell that a pack has YARA rules.
         drop(pool);
-        pack.yara = Some(packs::compile_yara(&pack, definitions, worker)?);
-        pool = start_pool(arguments, worker, &pack)?;
+        pack.yara = Some(packs::compile_yara(&pack, definitions)?);
+        pool = start_pool(arguments, &pack)?;
     }
     let facts = PackFacts {
         sha256: pack.sha256,
@@ -142,7 +137,7 @@ fn start_with(
     Ok((pool, facts))
 }
 
-fn start_pool(arguments: &ScanArguments, worker: &Path, pack: &ReadyPack) -> Result<Pool, Failure> {
+fn start_pool(arguments: &ScanArguments, pack: &ReadyPack) -> Result<Pool, Failure> {
     let again = |file: &OwnedFd| {
         file.try_clone()
             .map_err(|error| Failure::said(format!("the rule pack: {}", plain(&error))))
@@ -151,7 +146,11 @@ fn start_pool(arguments: &ScanArguments, worker: &Path, pack: &ReadyPack) -> Res
         pack: again(&pack.file)?,
         yara: pack.yara.as_ref().map(again).transpose()?,
     };
-    let settings = settings(arguments, worker, &pack.origin);
+    let worker = match &pack.yara {
+        Some(_) => program::yara_worker()?,
+        None => program::worker()?,
+    };
+    let settings = settings(arguments, &worker, &pack.origin);
     Pool::start(settings, rules).map_err(|error| packs::failure_with(&pack.origin, &error))
 }
 

@@ -4,7 +4,7 @@ use kernel::jail::AllowedCall;
 use kernel::libc;
 
 /// The system calls that stay allowed in this role's jail.
-pub const ALLOWED: &[AllowedCall] = &[
+pub(crate) const ALLOWED: &[AllowedCall] = &[
     AllowedCall {
         name: "recvmsg",
         number: libc::SYS_recvmsg,
@@ -36,10 +36,6 @@ pub const ALLOWED: &[AllowedCall] = &[
     AllowedCall {
         name: "mmap",
         number: libc::SYS_mmap,
-    },
-    AllowedCall {
-        name: "mprotect",
-        number: libc::SYS_mprotect,
     },
     AllowedCall {
         name: "munmap",

@@ -8,7 +8,7 @@ use rules::{Compiler, IgnoreList, Pack, SourceKind, YaraCompiled, YaraRule};
 
 use crate::serve::summary;
 use crate::sources::Sources;
-use crate::yara::{self, Arranged, Text};
+use crate::yara::{self, YaraCode, YaraEngine, YaraPlaced, YaraSource, YaraText};
 
 /// A compilation whose sources are still coming.
 #[derive(Default)]
@@ -41,17 +41,18 @@ impl Compilation {
     /// compile to.
     pub(crate) fn finish(
         mut self,
+        engine: Option<&dyn YaraEngine>,
         definitions: &[Definition],
         outputs: &[OwnedFd],
     ) -> Result<Reply, String> {
         let output = outputs.first().ok_or("a compilation needs an output")?;
         self.sources.sort();
         let mut compiler = self.compile().map_err(|error| error.to_string())?;
-        let compiled = self.compile_yara(&mut compiler, definitions)?;
+        let compiled = self.compile_yara(&mut compiler, engine, definitions)?;
         let pack_bytes = write(compiler, output)
             .map_err(|error| format!("the pack can't be written: {error}"))?;
         let yara_bytes = match (compiled, outputs.get(1)) {
-            (Some(compiled), Some(output)) => write_yara(&compiled, output)?,
+            (Some(code), Some(output)) => write_yara(&code, output)?,
             _ => 0,
         };
         let map = Map::read_only(output)
@@ -99,33 +100,39 @@ impl Compilation {
     fn compile_yara(
         &self,
         compiler: &mut Compiler,
+        engine: Option<&dyn YaraEngine>,
         definitions: &[Definition],
-    ) -> Result<Option<yara_x::Rules>, String> {
+    ) -> Result<Option<YaraCode>, String> {
         let mut read = Vec::new();
         for source in self.texts_of(SourceKind::Yara) {
-            match source.read() {
-                Ok(text) if text.len() > YARA_SOURCE_BYTES_MAX => compiler
-                    .refuse(&source.label, "a YARA source of more than 64 MiB")
-                    .map_err(|error| error.to_string())?,
-                Ok(text) => read.push((source.label.as_str(), text)),
-                Err(_) => {}
-            }
+            let refused = match source.read() {
+                Ok(_) if engine.is_none() => "this program compiles no YARA rules",
+                Ok(text) if text.len() > YARA_SOURCE_BYTES_MAX => {
+                    "a YARA source of more than 64 MiB"
+                }
+                Ok(text) => {
+                    read.push((source.label.as_str(), text));
+                    continue;
+                }
+                Err(_) => continue,
+            };
+            let refused = compiler.refuse(&source.label, refused);
+            refused.map_err(|error| error.to_string())?;
         }
-        if read.is_empty() {
+        let Some(engine) = engine.filter(|_| !read.is_empty()) else {
             return Ok(None);
-        }
+        };
         let texts: Vec<_> = read
             .iter()
-            .map(|(label, bytes)| Text { label, bytes })
+            .map(|(label, bytes)| YaraText { label, bytes })
             .collect();
-        let mut sources = yara::arrange(&texts);
         let definitions = yara::merged(definitions.iter().cloned());
-        let compiled = yara::compile(&mut sources, &definitions)?;
+        let outcome = engine.compile(&texts, &definitions)?;
         compiler.set_definitions(definitions.to_message());
-        for source in &sources {
+        for source in &outcome.sources {
             add_yara(compiler, source).map_err(|error| error.to_string())?;
         }
-        Ok((compiled.iter().len() > 0).then_some(compiled))
+        Ok(Some(outcome.code).filter(|code| code.rules > 0))
     }
 
     fn texts_of(&self, kind: SourceKind) -> impl Iterator<Item = &crate::sources::SourceText> {
@@ -139,7 +146,7 @@ impl Compilation {
 /// Compiles the YARA rules of a pack into the output. These definitions go before its own.
 pub(crate) fn compile_yara_of(
     pack: &Pack<'_>,
-    definitions: Vec<Definition>,
+    (engine, definitions): (&dyn YaraEngine, Vec<Definition>),
     output: &OwnedFd,
 ) -> Result<Reply, String> {
     let own = Vec::<Definition>::from_message(pack.yara_definitions())
@@ -149,24 +156,24 @@ pub(crate) fn compile_yara_of(
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         labels.push((text(source.label), text(source.namespace), source.text));
     }
-    let arranged = labels.iter().map(|(label, namespace, bytes)| {
-        let text = Text { label, bytes };
-        yara::arranged_before(text, namespace)
+    let placed = labels.iter().map(|(label, namespace, bytes)| YaraPlaced {
+        text: YaraText { label, bytes },
+        namespace,
     });
-    let mut sources: Vec<_> = arranged.collect();
+    let sources: Vec<_> = placed.collect();
     let definitions = yara::merged(own.into_iter().chain(definitions));
-    let compiled = yara::compile(&mut sources, &definitions)?;
-    let (found, expected) = (compiled.iter().len() as u64, pack.yara_rules());
+    let code = engine.compile_again(&sources, &definitions)?;
+    let (found, expected) = (code.rules, pack.yara_rules());
     if found != expected {
         return Err(format!(
             "{found} of the pack's {expected} YARA rules compile with this program and these \
              definitions; build the pack again with both"
         ));
     }
-    Ok(Reply::YaraCompiled(write_yara(&compiled, output)?))
+    Ok(Reply::YaraCompiled(write_yara(&code, output)?))
 }
 
-fn add_yara(compiler: &mut Compiler, source: &Arranged<'_>) -> Result<(), rules::CompileError> {
+fn add_yara(compiler: &mut Compiler, source: &YaraSource<'_>) -> Result<(), rules::CompileError> {
     let rules: Vec<_> = source
         .rules
         .iter()
@@ -190,13 +197,10 @@ fn add_yara(compiler: &mut Compiler, source: &Arranged<'_>) -> Result<(), rules:
     Ok(())
 }
 
-fn write_yara(rules: &yara_x::Rules, output: &OwnedFd) -> Result<u64, String> {
-    let bytes = rules
-        .serialize()
-        .map_err(|error| format!("the compiled YARA rules can't be told: {error}"))?;
-    kernel::file::write_all_at(output, YARA_HEADER_BYTES, &bytes)
+fn write_yara(code: &YaraCode, output: &OwnedFd) -> Result<u64, String> {
+    kernel::file::write_all_at(output, YARA_HEADER_BYTES, &code.bytes)
         .map_err(|error| format!("the compiled YARA rules can't be written: {error}"))?;
-    Ok(bytes.len() as u64)
+    Ok(code.bytes.len() as u64)
 }
 
 fn write(compiler: Compiler, output: &OwnedFd) -> std::io::Result<u64> {

@@ -1,6 +1,6 @@
 //! What a worker's jail is, by what the worker is for.
 
-use kernel::jail::JailSettings;
+use kernel::jail::{AllowedCall, JailSettings};
 
 use crate::allowed_calls::ALLOWED;
 
@@ -9,8 +9,6 @@ use crate::allowed_calls::ALLOWED;
 pub enum Mode {
     /// Scans files, and answers questions about its pack.
     Scan,
-    /// The same with YARA rules.
-    ScanYara,
     /// Compiles rules, once.
     Compile,
 }
@@ -21,10 +19,8 @@ const SCAN_FILES_MAX: u64 = 320;
 const COMPILE_FILES_MAX: u64 = 4096;
 /// No pack is longer.
 const COMPILE_FILE_BYTES_MAX: u64 = 8 << 30;
-/// Only a compilation writes, and only YARA's interpreter turns what it reserved into memory.
-const SCAN_WITHHELD: &[&str] = &["pwrite64", "mprotect"];
-/// What a scan with YARA rules does without.
-const SCAN_YARA_WITHHELD: &[&str] = &["pwrite64"];
+/// Only a compilation writes.
+const WRITING_CALLS: &[&str] = &["pwrite64"];
 
 impl Mode {
     /// The mode with this name.
@@ -32,7 +28,6 @@ impl Mode {
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "scan" => Some(Self::Scan),
-            "scan-yara" => Some(Self::ScanYara),
             "compile" => Some(Self::Compile),
             _ => None,
         }
@@ -42,18 +37,26 @@ impl Mode {
 /// The jail of a worker with this much private memory.
 #[must_use]
 pub fn settings(mode: Mode, data_bytes_max: u64) -> JailSettings {
-    let scan = |withheld_calls| JailSettings {
-        allowed_calls: ALLOWED,
-        withheld_calls,
-        data_bytes_max,
-        file_bytes_max: 0,
-        open_files_max: SCAN_FILES_MAX,
-    };
+    settings_with(ALLOWED, mode, data_bytes_max)
+}
+
+/// The same with another program's system calls.
+#[must_use]
+pub fn settings_with(
+    allowed_calls: &'static [AllowedCall],
+    mode: Mode,
+    data_bytes_max: u64,
+) -> JailSettings {
     match mode {
-        Mode::Scan => scan(SCAN_WITHHELD),
-        Mode::ScanYara => scan(SCAN_YARA_WITHHELD),
+        Mode::Scan => JailSettings {
+            allowed_calls,
+            withheld_calls: WRITING_CALLS,
+            data_bytes_max,
+            file_bytes_max: 0,
+            open_files_max: SCAN_FILES_MAX,
+        },
         Mode::Compile => JailSettings {
-            allowed_calls: ALLOWED,
+            allowed_calls,
             withheld_calls: &[],
             data_bytes_max,
             file_bytes_max: COMPILE_FILE_BYTES_MAX,
@@ -68,15 +71,12 @@ mod tests {
 
     #[test]
     fn what_a_mode_withholds_is_a_call_that_the_role_has() {
-        for mode in [Mode::Scan, Mode::ScanYara, Mode::Compile] {
+        for mode in [Mode::Scan, Mode::Compile] {
             let settings = settings(mode, 1 << 20);
             for name in settings.withheld_calls {
                 assert!(ALLOWED.iter().any(|call| call.name == *name), "{name}");
             }
         }
-        for mode in [Mode::Scan, Mode::ScanYara] {
-            assert!(settings(mode, 1).withheld_calls.contains(&"pwrite64"));
-        }
-        assert!(settings(Mode::Scan, 1).withheld_calls.contains(&"mprotect"));
+        assert!(settings(Mode::Scan, 1).withheld_calls.contains(&"pwrite64"));
     }
 }

@@ -3,18 +3,18 @@
 //! It is handed open files and a mapped pack, and speaks to one socket. Everything that parses
 //! hostile bytes in Candor runs here and nowhere else.
 
-pub mod allowed_calls;
+mod allowed_calls;
 mod answer;
 mod beside;
 mod compile;
 mod file_source;
 pub mod jail;
+mod process;
 mod scan;
 mod serve;
 mod sources;
 mod views;
-mod yara;
+pub mod yara;
 
+pub use process::{Program, run};
 pub use scan::{FileToScan, ScanBuffers, scan_file};
-pub use serve::serve;
-pub use yara::{YaraRules, YaraScanner, prepare as prepare_yara};

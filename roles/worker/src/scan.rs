@@ -19,7 +19,7 @@ use unpack::{
 use crate::beside::Taken;
 use crate::file_source::FileSource;
 use crate::views::Views;
-use crate::yara::{YaraRules, YaraScanner};
+use crate::yara::YaraScan;
 
 mod findings;
 mod with_yara;
@@ -39,7 +39,7 @@ pub struct ScanBuffers<'p> {
     pack: &'p Pack<'p>,
     scanner: Scanner<'p>,
     passwords: Vec<&'p [u8]>,
-    yara: Option<YaraScanner>,
+    yara: Option<Box<dyn YaraScan>>,
     whole: Vec<u8>,
 }
 
@@ -57,8 +57,8 @@ impl<'p> ScanBuffers<'p> {
     }
 
     /// From here on the pack's YARA rules are run too.
-    pub fn use_yara(&mut self, rules: YaraRules) {
-        self.yara = Some(rules.scanner());
+    pub fn use_yara(&mut self, rules: Box<dyn YaraScan>) {
+        self.yara = Some(rules);
     }
 
     /// Whether every signature of the pack is there to look with.
@@ -180,7 +180,7 @@ pub(crate) struct FileScan<'s, 'p> {
     pub(crate) scanner: &'s mut Scanner<'p>,
     /// What encrypted members are tried with.
     passwords: &'s [&'p [u8]],
-    yara: Option<&'s mut YaraScanner>,
+    yara: Option<&'s mut Box<dyn YaraScan>>,
     announce: &'s mut dyn FnMut(&Verdict),
     /// How much of the verdict was announced.
     announced: usize,

@@ -14,7 +14,7 @@ use rules::{Pack, SourceRow, describe_sources};
 use crate::answer;
 use crate::compile::{Compilation, compile_yara_of};
 use crate::scan::{FileToScan, ScanBuffers, scan_file};
-use crate::yara::YaraRules;
+use crate::yara::{YaraEngine, YaraScan};
 
 /// Rows of the list of what is not compiled yet; the rest is in `candor rules show`.
 const PENDING_ROWS_MAX: usize = 256;
@@ -22,10 +22,13 @@ const PENDING_ROWS_MAX: usize = 256;
 /// Containers that are named as not verified; `candor rules show` has them all.
 const UNVERIFIED_ROWS_MAX: usize = 64;
 
+/// What a worker works with.
+type Tools = (Option<Map>, Option<&'static dyn YaraEngine>);
+
 /// Serves until the other side closes the channel.
 #[must_use]
-pub fn serve(channel: Channel, pack: Option<Map>, jail: JailReport) -> ExitCode {
-    match run(&channel, pack.as_deref(), jail) {
+pub(crate) fn serve(channel: &Channel, tools: Tools, jail: JailReport) -> ExitCode {
+    match run(channel, tools, jail) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             // If nobody hears it, the end of the channel says enough.
@@ -35,8 +38,8 @@ pub fn serve(channel: Channel, pack: Option<Map>, jail: JailReport) -> ExitCode 
     }
 }
 
-fn run(channel: &Channel, pack_bytes: Option<&[u8]>, jail: JailReport) -> Result<(), String> {
-    let pack = match pack_bytes {
+fn run(channel: &Channel, (map, yara): Tools, jail: JailReport) -> Result<(), String> {
+    let pack = match map.as_deref() {
         Some(bytes) => Some(Pack::open(bytes).map_err(|error| error.to_string())?),
         None => None,
     };
@@ -64,20 +67,22 @@ fn run(channel: &Channel, pack_bytes: Option<&[u8]>, jail: JailReport) -> Result
             }
             Request::CompileSources(sources) => compilation.add_sources(sources, files)?,
             Request::CompileInto(definitions) => {
-                let done = std::mem::take(&mut compilation).finish(&definitions, &files);
+                let compilation = std::mem::take(&mut compilation);
+                let done = compilation.finish(yara, &definitions, &files);
                 let reply = done.unwrap_or_else(Reply::CompileFailed);
                 send(channel, &reply)?;
             }
             Request::CompileYara(definitions) => {
                 let pack = pack.as_ref().ok_or("YARA rules come out of a rule pack")?;
                 let output = files.first().ok_or("a compilation needs an output")?;
-                let done = compile_yara_of(pack, definitions, output);
+                let engine = yara.ok_or(NO_YARA)?;
+                let done = compile_yara_of(pack, (engine, definitions), output);
                 send(channel, &done.unwrap_or_else(Reply::CompileFailed))?;
             }
             Request::UseYara => {
                 let buffers = buffers.as_mut().ok_or("YARA rules need a rule pack")?;
                 let file = files.first().ok_or("there are no YARA rules to use")?;
-                buffers.use_yara(load_yara(file)?);
+                buffers.use_yara(load_yara(yara.ok_or(NO_YARA)?, file)?);
                 send(channel, &Reply::YaraReady)?;
             }
             Request::Describe(question) => {
@@ -139,10 +144,12 @@ fn fitting(mut verdict: Verdict, reply: impl Fn(Verdict) -> Reply) -> Vec<u8> {
     }
 }
 
+/// What a program without an engine says.
+const NO_YARA: &str = "this program runs no YARA rules; candor-worker-yara does";
 /// What a pack's YARA rules compile to is no larger.
 const YARA_BYTES_MAX: u64 = 1 << 30;
 
-fn load_yara(file: &OwnedFd) -> Result<YaraRules, String> {
+fn load_yara(engine: &dyn YaraEngine, file: &OwnedFd) -> Result<Box<dyn YaraScan>, String> {
     let unread = |error: std::io::Error| format!("the compiled YARA rules can't be read: {error}");
     let size_bytes = kernel::file::stat(file).map_err(unread)?.size_bytes;
     let length = size_bytes.saturating_sub(YARA_HEADER_BYTES);
@@ -151,7 +158,7 @@ fn load_yara(file: &OwnedFd) -> Result<YaraRules, String> {
     }
     let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
     let count = kernel::file::read_at(file, YARA_HEADER_BYTES, &mut bytes).map_err(unread)?;
-    YaraRules::load(bytes.get(..count).unwrap_or_default())
+    engine.load(bytes.get(..count).unwrap_or_default())
 }
 
 /// What a scan says of its pack.

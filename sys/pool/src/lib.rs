@@ -39,7 +39,7 @@ const YARA_DATA_RATIO: u64 = 8;
 /// How a pool is to work.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The worker program.
+    /// The worker program; where there are YARA rules, the one that runs them.
     pub program: PathBuf,
     /// How many workers at once; at least one is started.
     pub workers: usize,
@@ -198,7 +198,6 @@ fn plan(settings: &Settings, rules: RuleFiles) -> Result<Plan, PoolError> {
         let stat =
             kernel::file::stat(yara).map_err(|error| PoolError::Descriptors(error.to_string()))?;
         let loaded_bytes = stat.size_bytes.saturating_mul(YARA_DATA_RATIO);
-        plan.mode = Mode::ScanYara;
         plan.data_bytes_max = plan
             .data_bytes_max
             .saturating_add(YARA_DATA_BYTES)

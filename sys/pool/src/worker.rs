@@ -38,8 +38,6 @@ const SIGNAL_STATUS_BASE: i32 = 128;
 pub(crate) enum Mode {
     /// Scans, and questions about its pack.
     Scan,
-    /// The same with YARA rules.
-    ScanYara,
     /// One compilation.
     Compile,
 }
@@ -102,7 +100,6 @@ impl Starting {
         };
         let mode = match plan.mode {
             Mode::Scan => "scan",
-            Mode::ScanYara => "scan-yara",
             Mode::Compile => "compile",
         };
         let child = Command::new(&plan.program)

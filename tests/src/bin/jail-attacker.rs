@@ -4,6 +4,9 @@
 //! rules are run; `interrupt` makes the one that ends the process; `loose` enters a jail that allows every call and says whether it holds;
 //! `stay` never ends by itself.
 
+#[path = "../../../roles/worker-yara/src/allowed_calls.rs"]
+mod yara_calls;
+
 use std::process::ExitCode;
 
 use kernel::jail::{AllowedCall, JailSettings};
@@ -37,7 +40,7 @@ fn main() -> ExitCode {
         "all" => jailed(settings(Mode::Scan, DATA_BYTES_MAX), || {
             kernel::attack::all().for_each(|probe| say(&probe));
         }),
-        "yara" => jailed(settings(Mode::ScanYara, DATA_BYTES_MAX), || {
+        "yara" => jailed(yara_settings(), || {
             let attempts = kernel::attack::all();
             let refused = attempts.filter(|probe| probe.attempt != GRANTED_FOR_YARA);
             refused.for_each(|probe| say(&probe));
@@ -65,6 +68,11 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The jail of the worker for YARA rules.
+fn yara_settings() -> JailSettings {
+    worker::jail::settings_with(yara_calls::ALLOWED, Mode::Scan, DATA_BYTES_MAX)
 }
 
 /// Enters the jail, reports it as a worker would, and attacks.

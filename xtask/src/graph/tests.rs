@@ -50,6 +50,8 @@ const SOUND: &str = "\
 1 engine v0.1.0 (/x/pure/engine)
 2 unpack v0.1.0 (/x/pure/unpack)
 3 miniz_oxide v0.8.0
+0 candor-worker-yara v0.1.0 (/x/roles/worker-yara)
+1 candor-worker v0.1.0 (/x/roles/worker) (*)
 1 yara-x v1.0.0
 ";
 
@@ -201,6 +203,7 @@ fn dependencies_run_from_roles_to_sys_to_pure() {
         ("pure/unpack", "roles/worker", "built from a role"),
         ("sys/pool", "roles/worker", "built from a role"),
         ("roles/cli", "roles/worker", "built from a role"),
+        ("roles/worker", "roles/worker-yara", "built from a role"),
         ("pure/proto", "pure/rules", "nothing of ours"),
         ("pure/tlog", "pure/proto", "nothing of ours"),
         ("roles/cli", "tests", "never built from tests"),
@@ -214,6 +217,7 @@ fn dependencies_run_from_roles_to_sys_to_pure() {
     let accepted = [
         ("roles/worker", "sys/kernel"),
         ("roles/worker", "pure/engine"),
+        ("roles/worker-yara", "roles/worker"),
         ("sys/pool", "sys/kernel"),
         ("sys/kernel", "pure/proto"),
         ("pure/engine", "pure/rules"),
@@ -225,7 +229,7 @@ fn dependencies_run_from_roles_to_sys_to_pure() {
 }
 
 const WITH_C: &str = "\
-0 candor-worker v0.1.0 (/x/roles/worker)
+0 candor-worker-yara v0.1.0 (/x/roles/worker-yara)
 1 yara-x v1.0.0
 2 wasmtime v1.0.0
 3 cc v1.0.0
@@ -233,7 +237,10 @@ const WITH_C: &str = "\
 
 fn bearing(user: &str, reason: &str) -> Graph {
     let mut graph = graph(WITH_C);
-    let declared = graph.declared.get_mut("roles/worker").expect("declared");
+    let declared = graph
+        .declared
+        .get_mut("roles/worker-yara")
+        .expect("declared");
     declared.builds_c.push(BuildsC {
         name: user.to_owned(),
         with: "cc".to_owned(),

@@ -18,6 +18,7 @@ use crate::define;
 use crate::digest::{self, Sha256Bytes};
 use crate::escape::escaped_path;
 use crate::failure::{Failure, plain};
+use crate::program;
 use crate::walk::FileId;
 
 pub(crate) use cache::{Cache, Key};
@@ -97,14 +98,9 @@ impl std::fmt::Display for Origin {
 }
 
 /// Makes a pack ready. The definitions are for YARA rules.
-pub(crate) fn prepare(
-    origin: Origin,
-    definitions: &[Definition],
-    worker: &Path,
-) -> Result<ReadyPack, Failure> {
+pub(crate) fn prepare(origin: Origin, definitions: &[Definition]) -> Result<ReadyPack, Failure> {
     define::check(definitions)?;
     let maker = Maker {
-        worker,
         definitions,
         cache: Cache::open(),
     };
@@ -123,10 +119,8 @@ pub(crate) fn prepare(
 pub(crate) fn compile_yara(
     pack: &ReadyPack,
     definitions: &[Definition],
-    worker: &Path,
 ) -> Result<OwnedFd, Failure> {
     let maker = Maker {
-        worker,
         definitions,
         cache: Cache::open(),
     };
@@ -145,7 +139,6 @@ pub(crate) fn cache_state() -> Result<PathBuf, String> {
 
 /// What packs are made with.
 struct Maker<'a> {
-    worker: &'a Path,
     definitions: &'a [Definition],
     cache: Result<Cache, String>,
 }
@@ -196,7 +189,8 @@ impl Maker<'_> {
 
     fn of_sources(&self, origin: &Origin, sources: Sources) -> Result<ReadyPack, Failure> {
         let ignored = sources.ignored.clone();
-        let key = Key::of_sources(&sources, self.definitions, self.worker)?;
+        let compiler = sources.compiler()?;
+        let key = Key::of_sources(&sources, self.definitions, &compiler)?;
         let mut notes = Vec::new();
         let kept = match &self.cache {
             Ok(cache) => match cache.find(&key) {
@@ -232,10 +226,11 @@ impl Maker<'_> {
         pack: &Sha256Bytes,
         definitions: &[Definition],
     ) -> Result<Option<OwnedFd>, Failure> {
-        let Ok(cache) = &self.cache else {
+        // Where the program is missing, that is told when a pack turns out to need it.
+        let (Ok(cache), Ok(worker)) = (&self.cache, program::yara_worker()) else {
             return Ok(None);
         };
-        let key = YaraKey::of(pack, definitions, self.worker)?;
+        let key = YaraKey::of(pack, definitions, &worker)?;
         Ok(yara::find(cache, &key))
     }
 
@@ -268,7 +263,7 @@ impl Maker<'_> {
         };
         let yara = match yara.filter(|_| compiled.yara_bytes > 0) {
             Some(yara) => {
-                let key = YaraKey::of(&sha256, &[], self.worker)?;
+                let key = YaraKey::of(&sha256, &[], &program::yara_worker()?)?;
                 yara.keep(cache, &key).ok()
             }
             None => None,
@@ -313,7 +308,7 @@ impl Maker<'_> {
             yara,
             data_bytes_max: COMPILE_DATA_BYTES_MAX,
         };
-        compile(task, self.worker)
+        compile(task, &sources.compiler()?)
     }
 
     fn yara_of(&self, pack: &ReadyPack) -> Result<OwnedFd, Failure> {
@@ -322,10 +317,11 @@ impl Maker<'_> {
             Origin::File(_) | Origin::Installed(_) => self.definitions,
             Origin::Named(_) | Origin::Freshclam(_) | Origin::Starter => &[],
         };
+        let worker = program::yara_worker()?;
         let compile = |output: OwnedFd| {
             let file = pack.file.try_clone().map_err(no_memory)?;
             let task = (file, definitions.to_vec());
-            pool::compile_yara(self.worker, task, output, COMPILE_DATA_BYTES_MAX)
+            pool::compile_yara(&worker, task, output, COMPILE_DATA_BYTES_MAX)
                 .map_err(|error| failure_with(&pack.origin, &error))
         };
         if let Ok(cache) = &self.cache
@@ -333,7 +329,7 @@ impl Maker<'_> {
             && let Ok(output) = partial.output()
         {
             compile(output)?;
-            let key = YaraKey::of(&pack.sha256, definitions, self.worker)?;
+            let key = YaraKey::of(&pack.sha256, definitions, &worker)?;
             if let Ok(kept) = partial.keep(cache, &key) {
                 return Ok(kept);
             }

@@ -9,6 +9,7 @@ use kernel::file::{FileKind, FileStat, Follow};
 
 use crate::escape::{escaped_path, visible};
 use crate::failure::{Failure, plain};
+use crate::program;
 
 /// The kinds that a worker can be asked to read.
 const EXTENSIONS: &[&str] = &[
@@ -115,8 +116,22 @@ impl Sources {
 
     /// Whether any is a file of YARA rules.
     pub(crate) fn hold_yara(&self) -> bool {
-        let mut labels = self.files.iter().map(|file| file.label.as_str());
-        labels.any(|label| label.ends_with(".yar") || label.ends_with(".yara"))
+        self.hold_any(&["yar", "yara"])
+    }
+
+    /// The program that compiles them. What is in a container only a worker can tell.
+    pub(crate) fn compiler(&self) -> Result<PathBuf, Failure> {
+        match self.hold_yara() || self.hold_any(&["cvd", "cld", "cud"]) {
+            true => program::yara_worker(),
+            false => program::worker(),
+        }
+    }
+
+    fn hold_any(&self, extensions: &[&str]) -> bool {
+        self.files.iter().any(|file| {
+            let extension = file.label.rsplit_once('.').map(|(_, extension)| extension);
+            extension.is_some_and(|extension| extensions.contains(&extension))
+        })
     }
 
     /// Whether all of them are what they were when they were opened, and old enough to tell.

@@ -1,13 +1,13 @@
 //! The YARA rules' part of a scan: each object whole, and what is known so far told first.
 
-use proto::{Budget, FINDINGS_MAX, Reason};
+use proto::{Budget, FINDINGS_MAX, Match, Reason};
 use rules::RuleId;
 use sha2::{Digest as _, Sha256};
 use unpack::Source;
 
 use super::FileScan;
 use super::findings::rule_ref;
-use crate::yara::{YaraHit, YaraScanner};
+use crate::yara::YaraScan;
 
 impl FileScan<'_, '_> {
     /// Runs the YARA rules, where there are any, on the whole object.
@@ -18,8 +18,8 @@ impl FileScan<'_, '_> {
         let mut in_time = budget.check_time();
         if in_time.is_ok() {
             match source.whole() {
-                Some(bytes) => self.run_yara_on(yara, source, bytes),
-                None => self.read_for_yara(yara, source, budget),
+                Some(bytes) => self.run_yara_on(&mut **yara, source, bytes),
+                None => self.read_for_yara(&mut **yara, source, budget),
             }
             in_time = budget.check_time();
         }
@@ -29,7 +29,7 @@ impl FileScan<'_, '_> {
         }
     }
 
-    fn read_for_yara(&mut self, yara: &mut YaraScanner, source: &dyn Source, budget: &mut Budget) {
+    fn read_for_yara(&mut self, yara: &mut dyn YaraScan, source: &dyn Source, budget: &mut Budget) {
         let size_bytes = source.size_bytes();
         if let Err(reason) = budget.hold_memory(size_bytes) {
             let text = "YARA rules need the whole object in memory, which is more than the limit \
@@ -45,10 +45,10 @@ impl FileScan<'_, '_> {
         budget.release_memory(size_bytes);
     }
 
-    fn run_yara_on(&mut self, yara: &mut YaraScanner, source: &dyn Source, bytes: &[u8]) {
+    fn run_yara_on(&mut self, yara: &mut dyn YaraScan, source: &dyn Source, bytes: &[u8]) {
         self.announce();
         let all_matches = self.options.all_matches;
-        let mut hits: Vec<(RuleId, YaraHit)> = Vec::new();
+        let mut hits: Vec<(RuleId, Vec<Match>)> = Vec::new();
         let mut omitted = 0u64;
         let pack = self.pack;
         let looked = yara.look(bytes, &mut |hit| {
@@ -57,15 +57,15 @@ impl FileScan<'_, '_> {
                 return;
             };
             if hits.is_empty() || (all_matches && hits.len() < FINDINGS_MAX) {
-                hits.push((id, hit));
+                hits.push((id, hit.matches));
             } else if all_matches {
                 omitted = omitted.saturating_add(1);
             }
         });
-        for (id, hit) in hits {
+        for (id, matches) in hits {
             let text = self.pack.rule_text(id).unwrap_or_default();
             let rule = rule_ref(self.pack, id, Sha256::digest(&text).into());
-            self.found(source, (id, rule), hit.matches);
+            self.found(source, (id, rule), matches);
         }
         self.verdict.findings_omitted = self.verdict.findings_omitted.saturating_add(omitted);
         if let Err(error) = looked {

@@ -11,40 +11,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use rules::YaraFailure;
+use worker::yara::{YaraDeclared, YaraSource, YaraText};
 use yara_x_parser::Parser;
 use yara_x_parser::cst::{CST, Immutable, Node, NodeOrToken, SyntaxKind};
 
-use super::SHARED;
-
-/// A source as it was handed over.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Text<'a> {
-    pub(crate) label: &'a str,
-    pub(crate) bytes: &'a [u8],
-}
+/// The namespace of all sources that don't need their own.
+pub(crate) const SHARED: &str = "default";
 
 /// A source with its place.
 #[derive(Debug)]
 pub(crate) struct Arranged<'a> {
-    pub(crate) text: Text<'a>,
+    pub(crate) text: YaraText<'a>,
     pub(crate) namespace: String,
     /// What the compiler gets: the text, with blanks where it has an `include`.
     pub(crate) code: Cow<'a, str>,
-    pub(crate) rules: Vec<Declared>,
+    pub(crate) rules: Vec<YaraDeclared>,
     pub(crate) failures: Vec<YaraFailure>,
     /// Labels of sources with the same text, which stand aside, once for each.
     pub(crate) copies: Vec<&'a str>,
     lines: Vec<u32>,
-}
-
-/// A rule as its source declares it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Declared {
-    pub(crate) name: String,
-    pub(crate) range: Range<u32>,
-    pub(crate) line: u32,
-    pub(crate) is_private: bool,
-    is_global: bool,
 }
 
 /// A source that was parsed.
@@ -56,7 +41,7 @@ struct Parsed<'a> {
 }
 
 /// Puts sources, which come in the order of their labels, where they compile.
-pub(crate) fn arrange<'a>(texts: &[Text<'a>]) -> Vec<Arranged<'a>> {
+pub(crate) fn arrange<'a>(texts: &[YaraText<'a>]) -> Vec<Arranged<'a>> {
     let mut sources: Vec<Parsed<'a>> = Vec::new();
     let mut known: BTreeMap<&[u8], usize> = BTreeMap::new();
     for text in texts {
@@ -83,14 +68,25 @@ pub(crate) fn arrange<'a>(texts: &[Text<'a>]) -> Vec<Arranged<'a>> {
 }
 
 /// A source whose namespace and place are known.
-pub(crate) fn arranged_before<'a>(text: Text<'a>, namespace: &str) -> Arranged<'a> {
+pub(crate) fn arranged_before<'a>(text: YaraText<'a>, namespace: &str) -> Arranged<'a> {
     Arranged {
         namespace: namespace.to_string(),
         ..parse(text).arranged
     }
 }
 
-impl Arranged<'_> {
+impl<'a> Arranged<'a> {
+    /// What is told of it.
+    pub(crate) fn into_source(self) -> YaraSource<'a> {
+        YaraSource {
+            text: self.text,
+            namespace: self.namespace,
+            rules: self.rules,
+            failures: self.failures,
+            copies: self.copies,
+        }
+    }
+
     /// The line of a place in the text, from 1.
     pub(crate) fn line_of(&self, offset: u32) -> u32 {
         line_of(&self.lines, offset)
@@ -207,7 +203,7 @@ fn in_order(needs: &[BTreeSet<usize>]) -> Vec<usize> {
     order
 }
 
-fn parse(text: Text<'_>) -> Parsed<'_> {
+fn parse(text: YaraText<'_>) -> Parsed<'_> {
     let newlines = (0u32..).zip(text.bytes);
     let lines = newlines.filter(|(_, byte)| **byte == b'\n');
     let mut parsed = Parsed {
@@ -273,7 +269,7 @@ impl<'a> Parsed<'a> {
     }
 
     fn rule(&mut self, node: &Node<Immutable>) {
-        let mut declared = Declared {
+        let mut declared = YaraDeclared {
             name: String::new(),
             range: offset(node.span().start())..offset(node.span().end()),
             line: 0,

@@ -1,13 +1,14 @@
 //! Arranged sources into YARA-X rules, and what became of each rule.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proto::{Definition, DefinitionValue};
 use rules::YaraFailure;
+use worker::yara::merged;
 use yara_x::errors::{CompileError, VariableError};
 use yara_x::{Compiler, Rules, SourceCode};
 
-use super::{Arranged, SHARED};
+use crate::arrange::{Arranged, SHARED};
 
 /// Names that many published rules expect, as scanners that set them call them. No local path
 /// travels to a worker, so they are empty unless the user says otherwise.
@@ -35,16 +36,6 @@ pub(crate) fn compile(
     let rules = compiler.build();
     sort_out(sources, &rules);
     Ok(rules)
-}
-
-/// Definitions of which the later ones of a name count.
-pub(crate) fn merged(definitions: impl IntoIterator<Item = Definition>) -> Vec<Definition> {
-    let by_name: BTreeMap<String, DefinitionValue> = definitions
-        .into_iter()
-        .map(|definition| (definition.name, definition.value))
-        .collect();
-    let back = |(name, value)| Definition { name, value };
-    by_name.into_iter().map(back).collect()
 }
 
 fn compiler(definitions: &[Definition]) -> Result<Compiler<'static>, String> {
