@@ -233,9 +233,12 @@ def structure():
     previous = re.search(rb"startxref\n(\d+)", empty).group(1)
     update += b"trailer\n<</Size 5/Root 1 0 R/Prev %s>>\n" % previous
     update += b"startxref\n%d\n%%%%EOF\n" % (len(empty) + update.index(b"xref\n"))
-    sample("pdf/updated", empty + update, numbered(4, A), "stops-at 0")
+    # Cut before the second object's first line ends, it is one revision and a little rest.
+    below = "stops-below %d" % (len(empty) + 7)
+    sample("pdf/updated", empty + update, numbered(4, A), "stops-at 0", below)
     old = page(flate(B))
     lines = [numbered(4, B), numbered(4, A), trouble(MALFORMED, None, "document ends early")]
+    lines.append("stops-below %d" % (len(old) + 7))
     sample("pdf/overwritten", old + b"".join(objects(flate(A), first=4)), *lines)
     sample("pdf/cut", whole[: whole.index(b"endstream")], numbered(4, B),
            trouble(MALFORMED, None, "document ends early"))

@@ -222,13 +222,34 @@ fn every_target_applies_to_the_samples_that_the_peer_applies_it_to() {
             name.rsplit_once('.').unwrap().0 == file
         })
         .filter(|one| !KNOWN.contains(&one.as_str()))
+        .filter(|one| !is_more(one))
         .collect();
     assert!(own.is_empty(), "{own:?}");
     assert!(same > 60, "only {same} matches");
 }
 
-/// The peer takes these for data of no format.
-const KNOWN: [&str; 3] = [
+/// Candor takes more for mail than the peer does, and all of what is no format to the peer in some
+/// of its forms only for data.
+fn is_more(difference: &str) -> bool {
+    let more = [
+        ("mail_", ".4"),
+        ("ar_", ".14"),
+        ("deb_", ".14"),
+        ("lzma_", ".14"),
+    ];
+    let Some(extra) = difference.strip_prefix('+') else {
+        return false;
+    };
+    more.iter()
+        .any(|(format, target)| extra.starts_with(format) && extra.ends_with(target))
+}
+
+/// The peer takes these for data of no format, or for text.
+const KNOWN: [&str; 7] = [
+    "-cab_odd-header cab_odd-header.14",
+    "-cpio_stripped cpio_stripped.14",
+    "-uuencode_base64 uuencode_base64.7",
+    "-zip_encrypted-odf zip_encrypted-odf.14",
     "-zip_empty zip_empty.14",
     "-zip_prefixed zip_prefixed.14",
     "-zstd_skippable zstd_skippable.14",

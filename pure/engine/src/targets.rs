@@ -21,9 +21,9 @@ pub fn groups_of(format: &str) -> &'static [Group] {
         "java-class" => &[Group::Java],
         // What the peer has no name for.
         "data" | "ico" | "mp4" | "ttf" | "wasm" | "dex" | "flac" | "matroska" | "ace" | "ar"
-        | "autoit" | "compress" | "dmg" | "ext" | "installshield-cab" | "iso9660" | "lz4"
-        | "lzip" | "lzma" | "lzop" | "pack" | "qcow" | "rpm" | "squashfs" | "vdi" | "vhd"
-        | "vhdx" | "vmdk" | "wim" | "zoo" => &[Group::Other],
+        | "activemime" | "autoit" | "deb" | "dmg" | "ext" | "installshield-cab" | "iso9660"
+        | "lz4" | "lzip" | "lzop" | "pack" | "powerpoint" | "qcow" | "rpm" | "squashfs" | "udf"
+        | "vdi" | "vhd" | "vhdx" | "vmdk" | "wim" | "zisofs" | "zoo" => &[Group::Other],
         _ => &[],
     }
 }

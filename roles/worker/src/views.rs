@@ -37,11 +37,11 @@ impl Views<'_, '_, '_> {
         format: &str,
         budget: &Budget,
     ) -> Normal {
-        if !scan.wants_views {
-            return Normal::Neither;
-        }
         match normalise::normal(source, format, budget) {
-            Ok(normal) => normal,
+            Ok(normal) if scan.wants_views => normal,
+            // Whatever the rules: what `data:` links hold is a part of the object.
+            Ok(Normal::Html | Normal::Both) => Normal::Html,
+            Ok(Normal::Text | Normal::Neither) => Normal::Neither,
             Err(stop) => {
                 stopped(scan, stop);
                 Normal::Neither

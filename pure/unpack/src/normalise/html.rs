@@ -16,6 +16,9 @@ use crate::input::Input;
 use crate::members::Stop;
 use crate::output::{Output, Tally};
 
+/// A script is normalised in pieces of this length.
+const SCRIPT_BYTES_MAX: usize = 1 << 20;
+
 /// The views of one HTML document.
 #[derive(Debug)]
 pub struct HtmlViews {
@@ -111,30 +114,42 @@ fn normalise(source: &dyn Source, views: &mut HtmlViews, budget: &mut Budget) ->
     }
     walk.finish();
     walk.drain(views, budget, input.consumed())?;
-    for (index, raw) in pieces(views.raw_scripts.bytes(), &views.script_ends).enumerate() {
-        budget.check_time()?;
-        let cost = script::BYTES_PER_BYTE;
-        let bytes = raw.len() as u64;
-        let held = bytes.saturating_mul(cost);
-        budget.hold_memory(held)?;
-        let affordable = budget.memory_left().checked_div(cost).unwrap_or(0);
-        let room = bytes.saturating_mul(4).min(affordable);
-        let mut script = Vec::new();
-        if index > 0 {
-            script.push(b'\n');
-        }
-        let room = usize::try_from(room).unwrap_or(usize::MAX);
-        let done = script::normalise(raw, room, &mut script);
-        let pushed = views.scripts.push(&script, budget, source.size_bytes());
-        budget.release_memory(held);
-        pushed?;
-        done?;
-    }
+    scripts(source.size_bytes(), views, budget)?;
     if walk.links_left_out {
         return Err(Stop {
             reason: Reason::LimitObjects,
             text: "there are more data: links than are looked at".into(),
         });
+    }
+    Ok(())
+}
+
+/// Normalises what stood in script elements. A long one is taken in pieces, since it costs many
+/// times its length, and what looks like one may be the rest of a large text.
+fn scripts(size_bytes: u64, views: &mut HtmlViews, budget: &mut Budget) -> Result<(), Stop> {
+    let all = pieces(views.raw_scripts.bytes(), &views.script_ends);
+    for (index, whole) in all.enumerate() {
+        let parts = whole.len().div_ceil(SCRIPT_BYTES_MAX).max(1);
+        for part in 0..parts {
+            budget.check_time()?;
+            let raw = whole.chunks(SCRIPT_BYTES_MAX).nth(part).unwrap_or_default();
+            let cost = script::BYTES_PER_BYTE;
+            let bytes = raw.len() as u64;
+            let held = bytes.saturating_mul(cost);
+            budget.hold_memory(held)?;
+            let affordable = budget.memory_left().checked_div(cost).unwrap_or(0);
+            let room = bytes.saturating_mul(4).min(affordable);
+            let mut script = Vec::new();
+            if index > 0 && part == 0 {
+                script.push(b'\n');
+            }
+            let room = usize::try_from(room).unwrap_or(usize::MAX);
+            let done = script::normalise(raw, room, &mut script);
+            let pushed = views.scripts.push(&script, budget, size_bytes);
+            budget.release_memory(held);
+            pushed?;
+            done?;
+        }
     }
     Ok(())
 }
