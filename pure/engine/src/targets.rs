@@ -22,8 +22,10 @@ pub fn groups_of(format: &str) -> &'static [Group] {
         // What the peer has no name for.
         "data" | "ico" | "mp4" | "ttf" | "wasm" | "dex" | "flac" | "matroska" | "ace" | "ar"
         | "activemime" | "autoit" | "deb" | "dmg" | "ext" | "installshield-cab" | "iso9660"
-        | "lz4" | "lzip" | "lzop" | "pack" | "powerpoint" | "qcow" | "rpm" | "squashfs" | "udf"
-        | "vdi" | "vhd" | "vhdx" | "vmdk" | "wim" | "zisofs" | "zoo" => &[Group::Other],
+        | "lz4" | "lzip" | "lzma" | "lzop" | "pack" | "powerpoint" | "qcow" | "rpm"
+        | "squashfs" | "udf" | "vdi" | "vhd" | "vhdx" | "vmdk" | "wim" | "zisofs" | "zoo" => {
+            &[Group::Other]
+        }
         _ => &[],
     }
 }
