@@ -3,7 +3,10 @@
 use proto::{Budget, Limits, Unlimited};
 use unpack::{Embedded, Source, Trouble, embedded, identify, identify_beside};
 
+use super::containers::MEMORY_MIB;
 use super::{Target, Unmapped, is_chosen};
+
+const MEMORY_BYTES_MAX: u64 = (MEMORY_MIB as u64) << 20;
 
 /// Recognises the input, and looks for archives in it.
 pub(super) fn check(_: &Target, input: &[u8]) {
@@ -26,7 +29,11 @@ type Recognised = (
 fn recognised(source: &dyn Source) -> Recognised {
     let format = identify(source).expect("memory can be read");
     let beside = identify_beside(source, format).expect("memory can be read");
-    let limits = Limits::default();
+    // A zip's PPMd may ask for 256 MiB, held from the budget: here it gets less.
+    let limits = Limits {
+        memory_bytes_max: MEMORY_BYTES_MAX,
+        ..Limits::default()
+    };
     let mut budget = Budget::new(limits, Unlimited::clock_ms);
     let size_bytes = source.size_bytes();
     let inside = embedded(source, 0..size_bytes, &mut budget);
