@@ -234,11 +234,12 @@ fn parse(text: YaraText<'_>) -> Parsed<'_> {
 
 /// What some editors begin a file with, and no YARA parser knows.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
+const MARK_PLACE: Range<usize> = 0..BYTE_ORDER_MARK.len();
 
 impl<'a> Parsed<'a> {
     fn read(&mut self, code: &'a str) {
         self.arranged.code = match code.starts_with(BYTE_ORDER_MARK) {
-            true => Cow::Owned(blanked(code, &[0..3])),
+            true => Cow::Owned(blanked(code, &[MARK_PLACE])),
             false => Cow::Borrowed(code),
         };
         // Text is UTF-8 here, the only thing that can be wrong.

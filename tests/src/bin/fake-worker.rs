@@ -101,27 +101,7 @@ fn look(channel: &Channel, item: ScanItem, file: BorrowedFd<'_>) -> Option<ExitC
             eprintln!("memory allocation of 123456 bytes failed");
             std::process::abort();
         }
-        "says-so-far-and-dies" => {
-            say(channel, &so_far(item.ticket));
-            return Some(ExitCode::from(3));
-        }
-        "says-so-far-and-stalls" => {
-            say(channel, &so_far(item.ticket));
-            std::thread::sleep(LONG);
-        }
-        "says-so-far-and-answers" => {
-            say(channel, &so_far(item.ticket));
-            say(channel, &verdict(item.ticket));
-        }
-        "says-so-far-for-ever" => loop {
-            if channel
-                .send(&so_far(item.ticket).to_message(), &[])
-                .is_err()
-            {
-                return Some(ExitCode::FAILURE);
-            }
-        },
-        "says-so-far-of-another" => say(channel, &so_far(item.ticket ^ 0x8000)),
+        text if text.starts_with("says-so-far") => return foretell(channel, item, text),
         "aborts" => std::process::abort(),
         "stalls" => std::thread::sleep(LONG),
         "garbage" => drop(channel.send(b"\x02garbage", &[])),
@@ -178,6 +158,35 @@ fn look(channel: &Channel, item: ScanItem, file: BorrowedFd<'_>) -> Option<ExitC
             say(channel, &Reply::Verdict { ticket, verdict });
         }
         _ => say(channel, &verdict(item.ticket)),
+    }
+    None
+}
+
+/// Says something before the verdict, and then perhaps no verdict.
+fn foretell(channel: &Channel, item: ScanItem, text: &str) -> Option<ExitCode> {
+    match text {
+        "says-so-far-and-dies" => {
+            say(channel, &so_far(item.ticket));
+            return Some(ExitCode::from(3));
+        }
+        "says-so-far-and-stalls" => {
+            say(channel, &so_far(item.ticket));
+            std::thread::sleep(LONG);
+        }
+        "says-so-far-and-answers" => {
+            say(channel, &so_far(item.ticket));
+            say(channel, &verdict(item.ticket));
+        }
+        "says-so-far-for-ever" => loop {
+            if channel
+                .send(&so_far(item.ticket).to_message(), &[])
+                .is_err()
+            {
+                return Some(ExitCode::FAILURE);
+            }
+        },
+        "says-so-far-of-another" => say(channel, &so_far(item.ticket ^ 0x8000)),
+        _ => {}
     }
     None
 }

@@ -50,6 +50,7 @@ const SOUND: &str = "\
 1 engine v0.1.0 (/x/pure/engine)
 2 unpack v0.1.0 (/x/pure/unpack)
 3 miniz_oxide v0.8.0
+1 memchr v2.0.0
 0 candor-worker-yara v0.1.0 (/x/roles/worker-yara)
 1 candor-worker v0.1.0 (/x/roles/worker) (*)
 1 yara-x v1.0.0
@@ -89,6 +90,8 @@ fn no_other_role_may_parse_or_run_yara() {
             assert!(said.contains("only a worker"), "{said}");
         }
     }
+    let plain = "0 candor-worker v0.1.0 (/x/roles/worker)\n1 yara-x v1.0.0\n";
+    assert!(only_problem(&graph(plain)).contains("only a worker"));
 }
 
 #[test]
@@ -151,21 +154,21 @@ fn only_what_role_toml_declares_and_all_of_it() {
         let worker = graph.declared.get_mut("roles/worker").expect("worker");
         worker.allowed = names.iter().map(|name| (*name).to_owned()).collect();
     };
-    declare(&mut graph, &["yara-x"]);
+    declare(&mut graph, &["memchr"]);
     let said = only_problem(&graph);
     assert!(
         said.contains("allowed in roles/worker/role.toml does not list: \"miniz_oxide\""),
         "{said}"
     );
 
-    declare(&mut graph, &["yara-x", "miniz_oxide", "left-over"]);
+    declare(&mut graph, &["memchr", "miniz_oxide", "left-over"]);
     let said = only_problem(&graph);
     assert!(
         said.contains("in allowed that nothing needs: \"left-over\""),
         "{said}"
     );
 
-    declare(&mut graph, &["yara-x", "miniz_oxide"]);
+    declare(&mut graph, &["memchr", "miniz_oxide"]);
     graph.declared.remove("roles/cli");
     assert!(only_problem(&graph).contains("roles/cli/role.toml is missing"));
 }

@@ -105,13 +105,13 @@ pub(crate) fn prepare(origin: Origin, definitions: &[Definition]) -> Result<Read
         cache: Cache::open(),
     };
     match &origin {
-        Origin::File(path) | Origin::Installed(path) => maker.from_file(origin.clone(), path),
-        Origin::Named(paths) => maker.from_sources(&origin, Sources::collect(paths)?),
+        Origin::File(path) | Origin::Installed(path) => maker.pack_in_file(origin.clone(), path),
+        Origin::Named(paths) => maker.pack_of_sources(&origin, Sources::collect(paths)?),
         Origin::Freshclam(path) => {
             let sources = Sources::collect(std::slice::from_ref(path))?;
-            maker.from_sources(&origin, sources)
+            maker.pack_of_sources(&origin, sources)
         }
-        Origin::Starter => maker.from_sources(&origin, Sources::starter()?),
+        Origin::Starter => maker.pack_of_sources(&origin, Sources::starter()?),
     }
 }
 
@@ -151,7 +151,7 @@ struct Kept {
 }
 
 impl Maker<'_> {
-    fn from_file(&self, origin: Origin, path: &Path) -> Result<ReadyPack, Failure> {
+    fn pack_in_file(&self, origin: Origin, path: &Path) -> Result<ReadyPack, Failure> {
         let at = |error: std::io::Error| Failure::at(path, &error);
         let file = kernel::file::open_for_scan(path, kernel::file::Follow::Links).map_err(at)?;
         let stat = kernel::file::stat(&file).map_err(at)?;
@@ -187,7 +187,7 @@ impl Maker<'_> {
         })
     }
 
-    fn from_sources(&self, origin: &Origin, sources: Sources) -> Result<ReadyPack, Failure> {
+    fn pack_of_sources(&self, origin: &Origin, sources: Sources) -> Result<ReadyPack, Failure> {
         let ignored = sources.ignored.clone();
         let compiler = sources.compiler()?;
         let key = Key::of_sources(&sources, self.definitions, &compiler)?;
