@@ -23,6 +23,7 @@ const NEEDED: &[Needed] = &[
         "/usr/share/clamav-testfiles",
         "scans of ClamAV's own test files",
     ),
+    needed("yara", "yara", "YARA rules against YARA 4"),
     needed("strace", "strace", "the count of the worker's system calls"),
     needed("p7zip-full", "7z", "an encrypted 7z file"),
     needed(

@@ -234,6 +234,7 @@ fn parse(text: YaraText<'_>) -> Parsed<'_> {
 
 /// What some editors begin a file with, and no YARA parser knows.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
+const MARK_PLACE: Range<usize> = 0..BYTE_ORDER_MARK.len();
 
 impl<'a> Parsed<'a> {
     fn read(&mut self, code: &'a str) {
@@ -351,4 +352,93 @@ fn strings_in(node: &Node<Immutable>) -> impl Iterator<Item = String> {
         }
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arranged(sources: &[(&str, &str)]) -> Vec<(String, String)> {
+        let texts: Vec<_> = sources
+            .iter()
+            .map(|(label, text)| YaraText {
+                label,
+                bytes: text.as_bytes(),
+            })
+            .collect();
+        arrange(&texts)
+            .into_iter()
+            .map(|source| (source.text.label.to_string(), source.namespace))
+            .collect()
+    }
+
+    fn shared(label: &str) -> (String, String) {
+        (label.to_string(), SHARED.to_string())
+    }
+
+    #[test]
+    fn what_is_needed_comes_first_and_a_circle_ends() {
+        let chain = [
+            ("a", "rule a { condition: b }"),
+            ("b", "rule b { condition: c }"),
+            ("c", "rule c { condition: true }"),
+        ];
+        assert_eq!(arranged(&chain), ["c", "b", "a"].map(shared));
+        let circle = [
+            ("a", "include \"b\"\nrule a { condition: true }"),
+            ("b", "include \"c\"\nrule b { condition: a }"),
+            ("c", "include \"a\""),
+        ];
+        assert_eq!(arranged(&circle), ["c", "b", "a"].map(shared));
+        let itself = [("a", "include \"a\"\nrule a { condition: a }")];
+        assert_eq!(arranged(&itself), ["a"].map(shared));
+    }
+
+    #[test]
+    fn a_long_chain_needs_no_deep_stack() {
+        let texts: Vec<_> = (0..20_000)
+            .map(|number| format!("rule r{number} {{ condition: r{} }}", number + 1))
+            .collect();
+        let sources: Vec<_> = texts.iter().map(|text| ("x.yar", text.as_str())).collect();
+        let order = arranged(&sources);
+        assert_eq!(order.len(), sources.len());
+        assert!(order.iter().all(|(_, namespace)| namespace == SHARED));
+    }
+
+    #[test]
+    fn a_taken_name_or_a_global_rule_has_a_namespace_of_its_own() {
+        let sources = [
+            ("default", "global rule g { condition: true }"),
+            ("x", "rule a { condition: true }"),
+            ("y", "rule a { condition: false }"),
+            ("y", "rule a { condition: 1 == 1 }"),
+        ];
+        let own = |label: &str, namespace: &str| (label.to_string(), namespace.to_string());
+        let expected = [
+            shared("x"),
+            own("default", "default#2"),
+            own("y", "y"),
+            own("y", "y#2"),
+        ];
+        assert_eq!(arranged(&sources), expected);
+    }
+
+    #[test]
+    fn rules_lie_where_their_text_is() {
+        let text = "\u{feff}import \"pe\"\n// x\nprivate rule a : tag { condition: true }\n";
+        let sources = [YaraText {
+            label: "x",
+            bytes: text.as_bytes(),
+        }];
+        let source = arrange(&sources).remove(0);
+        let rule = &source.rules[0];
+        let place = |offset| usize::try_from(offset).unwrap();
+        let range = place(rule.range.start)..place(rule.range.end);
+        assert_eq!(&text[range], "private rule a : tag { condition: true }");
+        assert_eq!(
+            (rule.line, rule.is_private, rule.is_global),
+            (3, true, false)
+        );
+        assert!(source.code.starts_with("   import"));
+    }
 }
