@@ -32,6 +32,15 @@ const NEEDED: &[Needed] = &[
         "comparisons of archives and images with bsdtar",
     ),
     needed("qpdf", "qpdf", "the streams that qpdf sees in PDF files"),
+    needed("rpm", "rpmbuild", FORMATS),
+    needed("squashfs-tools", "mksquashfs", FORMATS),
+    needed("genisoimage", "genisoimage", FORMATS),
+    needed("lzip", "lzip", FORMATS),
+    needed("lz4", "lz4", FORMATS),
+    needed("ncompress", "compress", FORMATS),
+    needed("gcab", "gcab", FORMATS),
+    needed("cpio", "cpio", FORMATS),
+    needed("binutils", "ar", FORMATS),
     needed("zstd", "zstd", "zstd files that the peer can't see into"),
     needed("xz-utils", "xz", "bombs in xz"),
     needed("bzip2", "bzip2", "bombs in bzip2"),
@@ -45,6 +54,7 @@ const NEEDED: &[Needed] = &[
     needed("qemu-system-x86", EMULATOR, OLDER_KERNEL),
 ];
 
+const FORMATS: &str = "the table of formats, measured beside clamscan";
 const EMULATOR: &str = "qemu-system-x86_64";
 const OLDER_KERNEL: &str = "the jail on Debian 12's kernel";
 

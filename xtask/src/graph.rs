@@ -166,7 +166,7 @@ fn forbidden(dangerous: &Dangerous, folder: &str, found: &Crate) -> Option<&'sta
         return is_wrong.then_some("no crate is built from a role");
     }
     if is_role && name.starts_with("yara-x") && !YARA_ROLES.contains(&folder) {
-        return Some("only a worker for it runs YARA");
+        return Some("only the worker for it runs YARA");
     }
     if dangerous.tls.contains(name) && !TLS_ROLES.contains(&folder) {
         return Some("only fetch and lab speak TLS");

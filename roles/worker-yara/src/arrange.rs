@@ -239,10 +239,7 @@ const MARK_PLACE: Range<usize> = 0..BYTE_ORDER_MARK.len();
 impl<'a> Parsed<'a> {
     fn read(&mut self, code: &'a str) {
         self.arranged.code = match code.starts_with(BYTE_ORDER_MARK) {
-            true => {
-                let mark = 0..BYTE_ORDER_MARK.len();
-                Cow::Owned(blanked(code, std::slice::from_ref(&mark)))
-            }
+            true => Cow::Owned(blanked(code, &[MARK_PLACE])),
             false => Cow::Borrowed(code),
         };
         // Text is UTF-8 here, the only thing that can be wrong.

@@ -50,7 +50,6 @@ const SOUND: &str = "\
 1 engine v0.1.0 (/x/pure/engine)
 2 unpack v0.1.0 (/x/pure/unpack)
 3 miniz_oxide v0.8.0
-1 memchr v2.0.0
 0 candor-worker-yara v0.1.0 (/x/roles/worker-yara)
 1 candor-worker v0.1.0 (/x/roles/worker) (*)
 1 yara-x v1.0.0
@@ -93,8 +92,6 @@ fn no_other_role_may_parse_or_run_yara() {
             assert!(said.contains(why), "{said}");
         }
     }
-    let plain = "0 candor-worker v0.1.0 (/x/roles/worker)\n1 yara-x v1.0.0\n";
-    assert!(only_problem(&graph(plain)).contains("only a worker"));
 }
 
 #[test]
