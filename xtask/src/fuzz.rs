@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn the_time_is_shared_and_bounded() {
-        assert_eq!(share(40), 10);
+        assert_eq!(share(40), 6);
         assert_eq!(share(0), SECONDS_MAX);
         assert_eq!(share(1_000), SECONDS_MIN);
     }
