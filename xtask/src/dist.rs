@@ -17,7 +17,7 @@ use crate::workspace::{PLATFORM, Workspace};
 use crate::{Problems, toolchain};
 
 /// What is released.
-pub(crate) const PROGRAMS: [&str; 2] = ["candor", "candor-worker"];
+pub(crate) const PROGRAMS: [&str; 3] = ["candor", "candor-worker", "candor-worker-yara"];
 /// Variables that would change what the compiler does.
 const MEDDLING: [&str; 8] = [
     "RUSTFLAGS",
