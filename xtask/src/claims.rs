@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use cargo_metadata::{Artifact, Message, TargetKind};
 
 use crate::workspace::Workspace;
-use crate::{Problems, check};
+use crate::{Problems, check, run_tests};
 
 const FILE: &str = "CLAIMS.md";
 
@@ -149,10 +149,20 @@ fn live_tests(workspace: &Workspace) -> Result<Evidence, String> {
     Ok(evidence)
 }
 
+/// In the groups in which the tests are run, so that nothing is built in another form.
 fn test_programs(workspace: &Workspace) -> Result<Vec<Artifact>, String> {
+    let mut programs = Vec::new();
+    for group in run_tests::GROUPS {
+        programs.extend(test_programs_of(workspace, group)?);
+    }
+    Ok(programs)
+}
+
+fn test_programs_of(workspace: &Workspace, group: &[&str]) -> Result<Vec<Artifact>, String> {
     let mut child = workspace
         .cargo()
-        .args(["test", "--locked", "--workspace", "--no-run", "--quiet"])
+        .args(["test", "--locked", "--no-run", "--quiet"])
+        .args(group)
         .arg("--message-format=json-render-diagnostics")
         .stdout(Stdio::piped())
         .spawn()

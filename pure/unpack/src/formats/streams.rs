@@ -50,12 +50,8 @@ impl Streams<'_> {
             true => Flow::Continue,
             false => output.show(self.name, 0..usize::MAX, members, budget),
         };
-        let several = streams.into_iter().enumerate().filter(|_| is_several);
-        for (index, stream) in several {
-            if flow == Flow::Continue {
-                let name = format!("(stream {})", index.saturating_add(1));
-                flow = output.show(name.as_bytes(), stream, members, budget);
-            }
+        if is_several && flow == Flow::Continue {
+            flow = show_each(&output, streams, members, (budget, &mut troubles));
         }
         output.discard(budget);
         match finished {
@@ -98,6 +94,26 @@ impl Streams<'_> {
             }
         }
     }
+}
+
+/// Hands each stream over alone, as far as its bytes may be looked at once more.
+fn show_each(
+    output: &Output,
+    streams: Vec<Range<usize>>,
+    members: &mut dyn Members,
+    (budget, troubles): (&mut Budget, &mut Troubles),
+) -> Flow {
+    for (index, stream) in streams.into_iter().enumerate() {
+        let name = format!("(stream {})", index.saturating_add(1));
+        if stream.len() as u64 > budget.bytes_left() {
+            troubles.note_member(name.as_bytes(), 0, Reason::LimitBytes);
+            return Flow::Stop;
+        }
+        if output.show(name.as_bytes(), stream, members, budget) == Flow::Stop {
+            return Flow::Stop;
+        }
+    }
+    Flow::Continue
 }
 
 /// Passes over zeros; whether anything is left.
