@@ -18,7 +18,7 @@ mod yara;
 
 pub use hashes::{EntrySize, HashRole, HashTable};
 pub use read::{BodyRule, Pack, PackError, PartRecord, RuleId, RuleRecord};
-pub use search::{Group, SearchTable, gram_hash};
+pub use search::{Group, SearchTable, gram_hash, small_search};
 pub use yara::YaraSource;
 
 pub(crate) use hashes::{HashRows, write_section as write_hashes};
@@ -27,7 +27,7 @@ pub(crate) use write::{Arena, write_image};
 pub(crate) use yara::{YaraPlace, YaraTables};
 
 /// The layout's version; a pack of another version is refused.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 pub(crate) const MAGIC: &[u8; 8] = b"CANDORPK";
 pub(crate) const HEADER_BYTES: usize = 64;
@@ -53,7 +53,7 @@ pub(crate) enum SectionId {
     /// Hash tables: see `hashes`.
     Hashes = 7,
     /// Body rules: rule u32, target u8, anchor u8, section u16, distance i64, shift u32,
-    /// first part u32, parts u32, zero u32.
+    /// first part u32, parts u32, logical rule u32 (all bits set: none).
     Bodies = 8,
     /// Parts: body u32, least gap u32, most gap u32, program u32, program's length u32.
     Parts = 9,
@@ -76,6 +76,8 @@ impl SectionId {
 pub(crate) const RULE_BYTES: usize = 16;
 pub(crate) const BODY_BYTES: usize = 32;
 pub(crate) const PART_BYTES: usize = 20;
+/// The logical rule of a body that fires by itself.
+pub(crate) const NO_LOGICAL: u32 = u32::MAX;
 pub(crate) const DROPPED_BYTES: usize = 12;
 
 /// A rule's text is not stored whole: it follows from its digest, size, name and a suffix.

@@ -1,9 +1,9 @@
 //! Reads a pack in place.
 
 use super::{
-    BODY_BYTES, DROPPED_BYTES, EntrySize, HEADER_BYTES, HashTable, MAGIC, PART_BYTES, RULE_BYTES,
-    RULE_TEXT_IN_YARA, RULE_TEXT_IS_SUFFIX, SECTION_RECORD_BYTES, SearchTable, SectionId, VERSION,
-    le_u16, le_u32, le_u64, record,
+    BODY_BYTES, DROPPED_BYTES, EntrySize, Group, HEADER_BYTES, HashTable, MAGIC, NO_LOGICAL,
+    PART_BYTES, RULE_BYTES, RULE_TEXT_IN_YARA, RULE_TEXT_IS_SUFFIX, SECTION_RECORD_BYTES,
+    SearchTable, SectionId, VERSION, le_u16, le_u32, le_u64, record,
 };
 use crate::body::{Gap, Program};
 use crate::hash::{Digest, SIZE_ANY, to_hex};
@@ -71,14 +71,16 @@ pub struct RuleRecord<'a> {
 pub struct BodyRule {
     /// Its rule.
     pub rule: RuleId,
-    /// ClamAV's target type.
-    pub target: u8,
+    /// The group of objects that it is for.
+    pub group: Group,
     /// Where it may begin.
     pub offset: Offset,
     /// Its first part's number.
     pub first_part: u32,
     /// How many parts it has.
     pub parts: u32,
+    /// The number of the logical rule that it is a part of; without one it fires by itself.
+    pub logical: Option<u32>,
 }
 
 /// A part as it lies in the pack.
@@ -222,10 +224,11 @@ impl<'a> Pack<'a> {
         };
         Some(BodyRule {
             rule: RuleId(le_u32(fields, 0)?),
-            target: *fields.get(4)?,
+            group: Group::of_target(*fields.get(4)?)?,
             offset,
             first_part: le_u32(fields, 20)?,
             parts: le_u32(fields, 24)?,
+            logical: Some(le_u32(fields, 28)?).filter(|logical| *logical != NO_LOGICAL),
         })
     }
 
