@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use self::hashes::{HashSet, hash_pieces};
 use crate::hash::LineTrouble;
 use crate::pack::{
-    Arena, Group, RuleId, SearchRows, SectionId, YaraTables, write_image, write_search,
+    Arena, Group, LogicalRows, RuleId, SearchRows, SectionId, YaraTables, write_image, write_search,
 };
 use crate::passwords::Passwords;
 use crate::report::{self, SourceRow, Tally};
@@ -65,6 +65,7 @@ pub struct Compiler {
     part_bytes_max: usize,
     programs: Arena,
     search: BTreeMap<Group, SearchRows>,
+    logicals: LogicalRows,
     dropped: Vec<u8>,
     dropped_count: u64,
     passwords: Passwords,
@@ -166,6 +167,7 @@ impl Compiler {
         info.extend([0; 4]);
         let mut report = self.rows;
         report.sort_by(|a, b| a.label.cmp(&b.label));
+        let (logicals, unanchored) = self.logicals.into_sections();
         let sections = vec![
             (SectionId::Info, vec![info]),
             (SectionId::Sources, vec![self.labels]),
@@ -181,6 +183,8 @@ impl Compiler {
             (SectionId::Dropped, vec![self.dropped]),
             (SectionId::Passwords, vec![self.passwords.into_bytes()]),
             (SectionId::Yara, vec![self.yara.into_bytes()]),
+            (SectionId::Logicals, vec![logicals]),
+            (SectionId::Unanchored, vec![unanchored]),
         ];
         write_image(sections, out)
     }

@@ -11,17 +11,20 @@
 //! a damaged or hostile pack gives an error or a missed match, and nothing worse.
 
 mod hashes;
+mod logicals;
 mod read;
 mod search;
 mod write;
 mod yara;
 
 pub use hashes::{EntrySize, HashRole, HashTable};
+pub use logicals::LogicalRecord;
 pub use read::{BodyRule, Pack, PackError, PartRecord, RuleId, RuleRecord};
 pub use search::{Group, SearchTable, gram_hash, small_search};
 pub use yara::YaraSource;
 
 pub(crate) use hashes::{HashRows, write_section as write_hashes};
+pub(crate) use logicals::LogicalRows;
 pub(crate) use search::{SearchRows, write_section as write_search};
 pub(crate) use write::{Arena, write_image};
 pub(crate) use yara::{YaraPlace, YaraTables};
@@ -67,10 +70,15 @@ pub(crate) enum SectionId {
     Passwords = 13,
     /// YARA rules: see `yara`.
     Yara = 14,
+    /// Logical rules: see `logicals`.
+    Logicals = 15,
+    /// Logical rules without an anchor, in the order of their groups: group u8, zero u24, logical
+    /// rule u32.
+    Unanchored = 16,
 }
 
 impl SectionId {
-    pub(crate) const COUNT: usize = 14;
+    pub(crate) const COUNT: usize = 16;
 }
 
 pub(crate) const RULE_BYTES: usize = 16;

@@ -1,9 +1,10 @@
 //! Reads a pack in place.
 
 use super::{
-    BODY_BYTES, DROPPED_BYTES, EntrySize, Group, HEADER_BYTES, HashTable, MAGIC, NO_LOGICAL,
-    PART_BYTES, RULE_BYTES, RULE_TEXT_IN_YARA, RULE_TEXT_IS_SUFFIX, SECTION_RECORD_BYTES,
-    SearchTable, SectionId, VERSION, le_u16, le_u32, le_u64, record,
+    BODY_BYTES, DROPPED_BYTES, EntrySize, Group, HEADER_BYTES, HashTable, LogicalRecord, MAGIC,
+    NO_LOGICAL, PART_BYTES, RULE_BYTES, RULE_TEXT_IN_YARA, RULE_TEXT_IS_SUFFIX,
+    SECTION_RECORD_BYTES, SearchTable, SectionId, VERSION, le_u16, le_u32, le_u64, logicals,
+    record,
 };
 use crate::body::{Gap, Program};
 use crate::hash::{Digest, SIZE_ANY, to_hex};
@@ -249,6 +250,17 @@ impl<'a> Pack<'a> {
             },
             program: Program::new(program)?,
         })
+    }
+
+    /// The logical rule with this number.
+    #[must_use]
+    pub fn logical(&self, index: u32) -> Option<LogicalRecord<'a>> {
+        logicals::read(self.section(SectionId::Logicals), index)
+    }
+
+    /// The logical rules without an anchor that are for objects of a group.
+    pub fn unanchored(&self, group: Group) -> impl Iterator<Item = u32> + use<'a> {
+        logicals::unanchored(self.section(SectionId::Unanchored), group)
     }
 
     pub(crate) fn report_bytes(&self) -> &'a [u8] {
