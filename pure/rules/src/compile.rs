@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::body::{self, PART_BYTES_MAX};
-use crate::hash::{self, HashLine, Levels, LineTrouble, SIZE_ANY, decimal, to_hex};
+use crate::hash::{self, Levels, LineTrouble, decimal};
 use crate::pack::{
-    Arena, Group, HashRole, HashRows, RULE_TEXT_IS_SUFFIX, RuleId, SearchRows, SectionId,
-    YaraTables, write_hashes, write_image, write_search,
+    Arena, Group, HashKey, HashRole, HashRows, Origin, RuleId, STORED, SearchRows, SectionId,
+    YaraTables, write_image, write_search,
 };
 use crate::passwords::Passwords;
 use crate::report::{self, SourceRow, Tally};
-use crate::{Digest, DigestKind, IgnoreList, Kind, Offset, SourceKind};
+use crate::{IgnoreList, Kind, Offset, SourceKind};
 
 /// Why a compilation could not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +53,9 @@ pub struct Compiler {
     signatures: u64,
     names: Arena,
     pub(crate) texts: Arena,
-    /// Suffixes of hash lines that were seen, with their place: there are a handful.
-    suffixes: Vec<(Vec<u8>, u32)>,
-    hashes: Vec<HashSet>,
+    /// Reasons for dropping lines, with their place: there are a handful.
+    reasons: Vec<(Vec<u8>, u32)>,
+    hashes: HashRows,
     bodies: Vec<u8>,
     body_count: u32,
     parts: Vec<u8>,
@@ -67,16 +67,6 @@ pub struct Compiler {
     dropped_count: u64,
     passwords: Passwords,
     pub(crate) yara: YaraTables,
-}
-
-/// The three tables of one role and side.
-#[derive(Debug)]
-struct HashSet {
-    role: HashRole,
-    pua: bool,
-    md5: HashRows<16>,
-    sha1: HashRows<20>,
-    sha256: HashRows<32>,
 }
 
 impl Compiler {
@@ -181,7 +171,7 @@ impl Compiler {
             (SectionId::Rules, vec![self.rules]),
             (SectionId::Names, vec![self.names.into_bytes()]),
             (SectionId::Texts, vec![self.texts.into_bytes()]),
-            (SectionId::Hashes, hash_pieces(self.hashes)),
+            (SectionId::Hashes, self.hashes.into_section()),
             (SectionId::Bodies, vec![self.bodies]),
             (SectionId::Parts, vec![self.parts]),
             (SectionId::Programs, vec![self.programs.into_bytes()]),
@@ -309,23 +299,35 @@ impl Compiler {
         if self.ignores.covers(parsed.name, line) {
             return Ok(Added::Ignored);
         }
-        let (text, flags) = if is_canonical(place.kind, &parsed, line) {
-            (self.shared_text(parsed.suffix)?, RULE_TEXT_IS_SUFFIX)
-        } else {
-            (self.texts.push_long(line)?, 0)
-        };
-        let rule = self.add_rule(place, parsed.name, (text, flags))?;
         let role = match place.kind {
             Kind::Mdb | Kind::Msb | Kind::Mdu | Kind::Msu => HashRole::Section,
             Kind::Imp => HashRole::Import,
             Kind::Fp | Kind::Sfp => HashRole::Allow,
             _ => HashRole::File,
         };
-        let set = hash_set(&mut self.hashes, role, place.kind.is_pua());
-        match parsed.digest {
-            Digest::Md5(digest) => set.md5.push(parsed.size_bytes, digest, rule),
-            Digest::Sha1(digest) => set.sha1.push(parsed.size_bytes, digest, rule),
-            Digest::Sha256(digest) => set.sha256.push(parsed.size_bytes, digest, rule),
+        let key = HashKey {
+            role,
+            pua: place.kind.is_pua(),
+            size_bytes: parsed.size_bytes,
+            digest: parsed.digest,
+        };
+        let stem = match parsed.is_canonical {
+            true => self.hashes.stem(parsed.name, parsed.suffix),
+            false => None,
+        };
+        let (stem, number) = match stem {
+            Some(stem) => stem,
+            None => (STORED, self.texts.push_long(line)?),
+        };
+        let origin = Origin {
+            source: place.source,
+            line: place.line,
+            stem,
+            number,
+        };
+        self.hashes.push(&key, origin)?;
+        if !place.kind.is_allow() {
+            self.signatures = self.signatures.saturating_add(1);
         }
         Ok(Added::Rule)
     }
@@ -409,12 +411,12 @@ impl Compiler {
     /// The place of a text that many lines share.
     fn shared_text(&mut self, text: &[u8]) -> Result<u32, CompileError> {
         const SHARED_MAX: usize = 256;
-        if let Some((_, offset)) = self.suffixes.iter().find(|(known, _)| known == text) {
+        if let Some((_, offset)) = self.reasons.iter().find(|(known, _)| known == text) {
             return Ok(*offset);
         }
         let offset = self.texts.push_long(text)?;
-        if self.suffixes.len() < SHARED_MAX {
-            self.suffixes.push((text.to_vec(), offset));
+        if self.reasons.len() < SHARED_MAX {
+            self.reasons.push((text.to_vec(), offset));
         }
         Ok(offset)
     }
@@ -470,84 +472,6 @@ fn parse_body(
         offset,
         parts,
     })
-}
-
-/// Whether the line is what [`crate::pack`] would write from its fields.
-fn is_canonical(kind: Kind, parsed: &HashLine<'_>, line: &[u8]) -> bool {
-    let hash = to_hex(parsed.digest.as_bytes());
-    let size = if parsed.size_bytes == SIZE_ANY {
-        "*".to_string()
-    } else {
-        parsed.size_bytes.to_string()
-    };
-    let section = matches!(kind, Kind::Mdb | Kind::Msb | Kind::Mdu | Kind::Msu);
-    let (first, second) = if section {
-        (&size, &hash)
-    } else {
-        (&hash, &size)
-    };
-    let mut left = line;
-    let expected = [
-        first.as_bytes(),
-        b":",
-        second.as_bytes(),
-        b":",
-        parsed.name,
-        parsed.suffix,
-    ];
-    expected
-        .iter()
-        .all(|field| match left.strip_prefix(*field) {
-            Some(rest) => {
-                left = rest;
-                true
-            }
-            None => false,
-        })
-        && left.is_empty()
-}
-
-fn hash_set(sets: &mut Vec<HashSet>, role: HashRole, pua: bool) -> &mut HashSet {
-    let index = sets
-        .iter()
-        .position(|set| set.role == role && set.pua == pua);
-    let index = index.unwrap_or_else(|| {
-        sets.push(HashSet {
-            role,
-            pua,
-            md5: HashRows::default(),
-            sha1: HashRows::default(),
-            sha256: HashRows::default(),
-        });
-        sets.len().saturating_sub(1)
-    });
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "the index was found or made just now"
-    )]
-    &mut sets[index]
-}
-
-fn hash_pieces(mut sets: Vec<HashSet>) -> Vec<Vec<u8>> {
-    sets.sort_by_key(|set| (set.role, set.pua));
-    let mut tables = Vec::new();
-    for set in sets {
-        if !set.md5.is_empty() {
-            tables.push((set.role, DigestKind::Md5, set.pua, set.md5.into_arrays()));
-        }
-        if !set.sha1.is_empty() {
-            tables.push((set.role, DigestKind::Sha1, set.pua, set.sha1.into_arrays()));
-        }
-        if !set.sha256.is_empty() {
-            tables.push((
-                set.role,
-                DigestKind::Sha256,
-                set.pua,
-                set.sha256.into_arrays(),
-            ));
-        }
-    }
-    write_hashes(tables)
 }
 
 /// Signatures of a source that is not compiled yet.
