@@ -58,6 +58,7 @@ pub(crate) fn scan(pack: &Pack<'_>, object: &[u8], budget: &mut Budget) -> Exami
             facts: Some(&facts),
             groups: &[group],
             hashing: Hashing::Everything,
+            containers: &[],
         };
         scanner.examine(&as_executable, options, budget);
     }
@@ -67,6 +68,7 @@ pub(crate) fn scan(pack: &Pack<'_>, object: &[u8], budget: &mut Budget) -> Exami
         facts: None,
         groups: &[Group::Text, Group::Html, Group::Ole2, Group::Pdf],
         hashing: Hashing::Everything,
+        containers: &[],
     };
     let examined = scanner.examine(&plain, options, budget);
     for hit in &examined.hits {

@@ -27,6 +27,18 @@ pub(crate) struct Chosen {
     pub(crate) element: usize,
     /// Its first byte there.
     pub(crate) start: usize,
+    /// How common it is, on a logarithmic scale.
+    commonness: u32,
+}
+
+impl Chosen {
+    /// How often it is expected: a longer literal is rarer than a shorter one.
+    pub(crate) fn cost(&self) -> u64 {
+        let missing = Literal::BYTES_MAX.saturating_sub(usize::from(self.literal.length)) as u64;
+        missing
+            .saturating_mul(1 << 16)
+            .saturating_add(u64::from(self.commonness))
+    }
 }
 
 /// Chooses the rarest literal of a part, a longer one before a shorter one.
@@ -55,6 +67,7 @@ pub(crate) fn choose(elements: &[Element]) -> Option<Chosen> {
                 literal: Literal { bytes, length },
                 element,
                 start,
+                commonness: commonness(window),
             });
         }
     }

@@ -12,7 +12,7 @@
 //! | 5, 6 | size u32, then for each choice: length u16, (value, mask)… | one, or none, of these |
 //! | 7 | class, position, sense | a character class |
 
-use super::literal::Chosen;
+use super::literal::{Chosen, Literal};
 use super::parse::{Class, Element, MaskedByte, Position, Sense};
 
 /// Which way to read from the literal.
@@ -81,6 +81,21 @@ impl<'a> Program<'a> {
         let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
         let (before, after) = rest.split_at_checked(length)?;
         Some(Self { before, after })
+    }
+
+    /// The literal that the part is searched by.
+    #[must_use]
+    pub fn literal(&self) -> Option<Literal> {
+        let Some(Ok(Instruction::Bytes(text))) = self.steps(Direction::After).next_step() else {
+            return None;
+        };
+        let mut bytes = [0; Literal::BYTES_MAX];
+        bytes
+            .iter_mut()
+            .zip(text)
+            .for_each(|(to, from)| *to = *from);
+        let length = u8::try_from(text.len().min(Literal::BYTES_MAX)).ok()?;
+        (length >= 2).then_some(Literal { bytes, length })
     }
 
     /// The instructions of one direction.

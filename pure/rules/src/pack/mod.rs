@@ -12,6 +12,7 @@
 
 mod hash_rows;
 mod hashes;
+mod logicals;
 mod read;
 mod search;
 mod stems;
@@ -19,12 +20,14 @@ mod write;
 mod yara;
 
 pub use hashes::{HashRole, HashTable};
+pub use logicals::LogicalRecord;
 pub use read::{BodyRule, Pack, PackError, PartRecord, RuleId, RuleRecord};
-pub use search::{Group, SearchTable, gram_hash};
+pub use search::{Group, SearchTable, gram_hash, small_search};
 pub use yara::YaraSource;
 
 pub(crate) use hash_rows::{HashKey, HashRows};
 pub(crate) use hashes::{Origin, STORED};
+pub(crate) use logicals::LogicalRows;
 pub(crate) use search::{SearchRows, write_section as write_search};
 pub(crate) use write::{Arena, write_image};
 pub(crate) use yara::{YaraPlace, YaraTables};
@@ -56,7 +59,7 @@ pub(crate) enum SectionId {
     /// Hash tables: see `hashes`.
     Hashes = 7,
     /// Body rules: rule u32, target u8, anchor u8, section u16, distance i64, shift u32,
-    /// first part u32, parts u32, zero u32.
+    /// first part u32, parts u32, logical rule u32 (all bits set: none).
     Bodies = 8,
     /// Parts: body u32, least gap u32, most gap u32, program u32, program's length u32.
     Parts = 9,
@@ -70,15 +73,22 @@ pub(crate) enum SectionId {
     Passwords = 13,
     /// YARA rules: see `yara`.
     Yara = 14,
+    /// Logical rules: see `logicals`.
+    Logicals = 15,
+    /// Logical rules without an anchor, in the order of their groups: group u8, zero u24, logical
+    /// rule u32.
+    Unanchored = 16,
 }
 
 impl SectionId {
-    pub(crate) const COUNT: usize = 14;
+    pub(crate) const COUNT: usize = 16;
 }
 
 pub(crate) const RULE_BYTES: usize = 16;
 pub(crate) const BODY_BYTES: usize = 32;
 pub(crate) const PART_BYTES: usize = 20;
+/// The logical rule of a body that fires by itself.
+pub(crate) const NO_LOGICAL: u32 = u32::MAX;
 pub(crate) const DROPPED_BYTES: usize = 12;
 
 /// A rule's text is that of the YARA rule with this number.

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use super::hashes::{Entry, STORED};
 use super::{
-    BODY_BYTES, DROPPED_BYTES, HEADER_BYTES, HashTable, MAGIC, PART_BYTES, RULE_BYTES,
-    RULE_TEXT_IN_YARA, SECTION_RECORD_BYTES, SearchTable, SectionId, VERSION, le_u16, le_u32,
-    le_u64, record,
+    BODY_BYTES, DROPPED_BYTES, Group, HEADER_BYTES, HashTable, LogicalRecord, MAGIC, NO_LOGICAL,
+    PART_BYTES, RULE_BYTES, RULE_TEXT_IN_YARA, SECTION_RECORD_BYTES, SearchTable, SectionId,
+    VERSION, le_u16, le_u32, le_u64, logicals, record,
 };
 use crate::body::{Gap, Program};
 use crate::hash::{self, SIZE_ANY, to_hex};
@@ -74,14 +74,16 @@ pub struct RuleRecord<'a> {
 pub struct BodyRule {
     /// Its rule.
     pub rule: RuleId,
-    /// ClamAV's target type.
-    pub target: u8,
+    /// The group of objects that it is for.
+    pub group: Group,
     /// Where it may begin.
     pub offset: Offset,
     /// Its first part's number.
     pub first_part: u32,
     /// How many parts it has.
     pub parts: u32,
+    /// The number of the logical rule that it is a part of; without one it fires by itself.
+    pub logical: Option<u32>,
 }
 
 /// A part as it lies in the pack.
@@ -231,10 +233,11 @@ impl<'a> Pack<'a> {
         };
         Some(BodyRule {
             rule: RuleId(le_u32(fields, 0)?),
-            target: *fields.get(4)?,
+            group: Group::of_target(*fields.get(4)?)?,
             offset,
             first_part: le_u32(fields, 20)?,
             parts: le_u32(fields, 24)?,
+            logical: Some(le_u32(fields, 28)?).filter(|logical| *logical != NO_LOGICAL),
         })
     }
 
@@ -255,6 +258,17 @@ impl<'a> Pack<'a> {
             },
             program: Program::new(program)?,
         })
+    }
+
+    /// The logical rule with this number.
+    #[must_use]
+    pub fn logical(&self, index: u32) -> Option<LogicalRecord<'a>> {
+        logicals::read(self.section(SectionId::Logicals), index)
+    }
+
+    /// The logical rules without an anchor that are for objects of a group.
+    pub fn unanchored(&self, group: Group) -> impl Iterator<Item = u32> + use<'a> {
+        logicals::unanchored(self.section(SectionId::Unanchored), group)
     }
 
     pub(crate) fn report_bytes(&self) -> &'a [u8] {

@@ -1,16 +1,18 @@
 //! From signature lines to a pack.
 
+mod bodies;
+mod hashes;
+
 use std::collections::BTreeMap;
 
-use crate::body::{self, PART_BYTES_MAX};
-use crate::hash::{self, Levels, LineTrouble, decimal};
+use crate::hash::LineTrouble;
 use crate::pack::{
-    Arena, Group, HashKey, HashRole, HashRows, Origin, RuleId, STORED, SearchRows, SectionId,
-    YaraTables, write_image, write_search,
+    Arena, Group, HashRows, LogicalRows, RuleId, SearchRows, SectionId, YaraTables, write_image,
+    write_search,
 };
 use crate::passwords::Passwords;
 use crate::report::{self, SourceRow, Tally};
-use crate::{IgnoreList, Kind, Offset, SourceKind};
+use crate::{IgnoreList, Kind, SourceKind};
 
 /// Why a compilation could not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +65,7 @@ pub struct Compiler {
     part_bytes_max: usize,
     programs: Arena,
     search: BTreeMap<Group, SearchRows>,
+    logicals: LogicalRows,
     dropped: Vec<u8>,
     dropped_count: u64,
     passwords: Passwords,
@@ -164,6 +167,7 @@ impl Compiler {
         info.extend([0; 4]);
         let mut report = self.rows;
         report.sort_by(|a, b| a.label.cmp(&b.label));
+        let (logicals, unanchored) = self.logicals.into_sections();
         let sections = vec![
             (SectionId::Info, vec![info]),
             (SectionId::Sources, vec![self.labels]),
@@ -179,6 +183,8 @@ impl Compiler {
             (SectionId::Dropped, vec![self.dropped]),
             (SectionId::Passwords, vec![self.passwords.into_bytes()]),
             (SectionId::Yara, vec![self.yara.into_bytes()]),
+            (SectionId::Logicals, vec![logicals]),
+            (SectionId::Unanchored, vec![unanchored]),
         ];
         write_image(sections, out)
     }
@@ -291,100 +297,6 @@ impl Compiler {
         Ok(())
     }
 
-    fn add_hash(&mut self, place: Place, line: &[u8]) -> Result<Added, CompileError> {
-        let parsed = match hash::parse(place.kind, line) {
-            Ok(parsed) => parsed,
-            Err(trouble) => return Ok(Added::Not(trouble)),
-        };
-        if self.ignores.covers(parsed.name, line) {
-            return Ok(Added::Ignored);
-        }
-        let role = match place.kind {
-            Kind::Mdb | Kind::Msb | Kind::Mdu | Kind::Msu => HashRole::Section,
-            Kind::Imp => HashRole::Import,
-            Kind::Fp | Kind::Sfp => HashRole::Allow,
-            _ => HashRole::File,
-        };
-        let key = HashKey {
-            role,
-            pua: place.kind.is_pua(),
-            size_bytes: parsed.size_bytes,
-            digest: parsed.digest,
-        };
-        let stem = match parsed.is_canonical {
-            true => self.hashes.stem(parsed.name, parsed.suffix),
-            false => None,
-        };
-        let (stem, number) = match stem {
-            Some(stem) => stem,
-            None => (STORED, self.texts.push_long(line)?),
-        };
-        let origin = Origin {
-            source: place.source,
-            line: place.line,
-            stem,
-            number,
-        };
-        self.hashes.push(&key, origin)?;
-        if !place.kind.is_allow() {
-            self.signatures = self.signatures.saturating_add(1);
-        }
-        Ok(Added::Rule)
-    }
-
-    /// `Name:Target:Offset:Hex[:MinFL[:MaxFL]]`.
-    fn add_body(&mut self, place: Place, line: &[u8]) -> Result<Added, CompileError> {
-        let mut fields = line.splitn(5, |byte| *byte == b':');
-        let (Some(name), Some(target), Some(offset), Some(hex)) =
-            (fields.next(), fields.next(), fields.next(), fields.next())
-        else {
-            return Ok(Added::Not(LineTrouble::Dropped("fewer than four fields")));
-        };
-        let body = match parse_body(name, target, offset, (hex, fields.next())) {
-            Ok(body) => body,
-            Err(trouble) => return Ok(Added::Not(trouble)),
-        };
-        if self.ignores.covers(name, line) {
-            return Ok(Added::Ignored);
-        }
-        let text = self.texts.push_long(line)?;
-        let rule = self.add_rule(place, name, (text, 0))?;
-        self.add_parts(rule, &body)?;
-        Ok(Added::Rule)
-    }
-
-    fn add_parts(&mut self, rule: RuleId, body: &ParsedBody) -> Result<(), CompileError> {
-        let index = self.body_count;
-        self.body_count = index.checked_add(1).ok_or(CompileError::TooLarge)?;
-        let parts = u32::try_from(body.parts.len()).map_err(|_| CompileError::TooLarge)?;
-        let record = &mut self.bodies;
-        record.extend(rule.0.to_le_bytes());
-        record.extend([body.target, body.offset.anchor as u8]);
-        record.extend(body.offset.section.to_le_bytes());
-        record.extend(body.offset.distance.to_le_bytes());
-        record.extend(body.offset.shift.to_le_bytes());
-        record.extend(self.part_count.to_le_bytes());
-        record.extend(parts.to_le_bytes());
-        record.extend([0; 4]);
-        for (part, chosen) in &body.parts {
-            let number = self.part_count;
-            self.part_count = number.checked_add(1).ok_or(CompileError::TooLarge)?;
-            self.part_bytes_max = self
-                .part_bytes_max
-                .max(part.bytes_max())
-                .min(PART_BYTES_MAX);
-            let program = body::encode(&part.elements, chosen);
-            let start = self.programs.push_raw(&program)?;
-            let length = u32::try_from(program.len()).map_err(|_| CompileError::TooLarge)?;
-            for field in [index, part.gap.min, part.gap.max, start, length] {
-                self.parts.extend(field.to_le_bytes());
-            }
-            let rows = self.search.entry(body.group).or_default();
-            rows.push(chosen.literal, number);
-        }
-        Ok(())
-    }
-
     pub(crate) fn add_rule(
         &mut self,
         place: Place,
@@ -434,44 +346,6 @@ enum Added {
     Rule,
     Ignored,
     Not(LineTrouble),
-}
-
-struct ParsedBody {
-    target: u8,
-    group: Group,
-    offset: Offset,
-    parts: Vec<(body::Part, body::Chosen)>,
-}
-
-fn parse_body(
-    name: &[u8],
-    target: &[u8],
-    offset: &[u8],
-    (hex, levels): (&[u8], Option<&[u8]>),
-) -> Result<ParsedBody, LineTrouble> {
-    if name.is_empty() {
-        return Err(LineTrouble::Dropped("no signature name"));
-    }
-    let target = decimal(target)
-        .and_then(|target| u8::try_from(target).ok())
-        .ok_or(LineTrouble::Dropped("the target type is not a number"))?;
-    Levels::parse(levels)?.check()?;
-    let group =
-        Group::of_target(target).ok_or(LineTrouble::Pending("a target type of no known format"))?;
-    let offset = Offset::parse(offset, target)?;
-    let mut parts = Vec::new();
-    for part in body::parse(hex)? {
-        let chosen = body::choose(&part.elements).ok_or(LineTrouble::Dropped(
-            "a part has no two static bytes in a row",
-        ))?;
-        parts.push((part, chosen));
-    }
-    Ok(ParsedBody {
-        target,
-        group,
-        offset,
-        parts,
-    })
 }
 
 /// Signatures of a source that is not compiled yet.
