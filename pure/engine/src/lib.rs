@@ -21,6 +21,7 @@ mod digests;
 mod exact;
 mod hashes;
 mod hits;
+mod logical;
 mod offsets;
 mod part;
 mod reader;

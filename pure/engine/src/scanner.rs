@@ -9,8 +9,9 @@ use unpack::{Facts, ReadError, Source};
 
 use crate::anchors::{AnchorPass, Triggered};
 use crate::body::Span;
+use crate::chain::Chains;
 use crate::digests::{Digesting, Wanted};
-use crate::exact::{Exact, Tools};
+use crate::exact::{self, Tools};
 use crate::hashes::{self, Look, Trouble};
 use crate::hits::Hits;
 use crate::part::Subject;
@@ -85,7 +86,7 @@ pub struct Scanner<'p> {
     reader: Reader,
     search: Search,
     span: Span,
-    exact: Exact,
+    chains: Chains,
 }
 
 impl<'p> Scanner<'p> {
@@ -100,7 +101,7 @@ impl<'p> Scanner<'p> {
             reader: Reader::new(margin),
             search: Search::default(),
             span: Span::default(),
-            exact: Exact::default(),
+            chains: Chains::default(),
         }
     }
 
@@ -181,6 +182,9 @@ impl<'p> Scanner<'p> {
         };
         let bytes = (object.source, object.look_bytes);
         let mut triggered = Triggered::default();
+        for group in [Group::Any].iter().chain(object.groups) {
+            triggered.logicals.extend(self.pack.unanchored(*group));
+        }
         let mut pass = AnchorPass {
             subject,
             tables: &tables,
@@ -210,9 +214,9 @@ impl<'p> Scanner<'p> {
             reader: &mut self.reader,
             search: &mut self.search,
             span: &mut self.span,
+            chains: &mut self.chains,
         };
-        self.exact
-            .run((subject, bytes), (&triggered, hits), tools, budget)
+        exact::decide((subject, bytes), (&triggered, hits), tools, budget)
     }
 
     fn tables(&self, object: &Object<'_>) -> Vec<SearchTable<'p>> {

@@ -84,6 +84,8 @@ fn meaning(kind: crate::Kind) -> &'static str {
         Kind::Ndb => "body signature",
         Kind::Ndu => "body signature, potentially unwanted",
         Kind::Yara => "YARA rule",
+        Kind::Ldb => "logical signature",
+        Kind::Ldu => "logical signature, potentially unwanted",
     }
 }
 

@@ -32,11 +32,15 @@ pub enum Kind {
     Ndu = 12,
     /// A YARA rule.
     Yara = 13,
+    /// A logical signature.
+    Ldb = 14,
+    /// A logical signature, potentially unwanted.
+    Ldu = 15,
 }
 
 impl Kind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Hdb,
         Self::Hsb,
         Self::Hdu,
@@ -51,6 +55,8 @@ impl Kind {
         Self::Ndb,
         Self::Ndu,
         Self::Yara,
+        Self::Ldb,
+        Self::Ldu,
     ];
 
     /// The kind with this code.
@@ -77,6 +83,8 @@ impl Kind {
             Self::Ndb => "ndb",
             Self::Ndu => "ndu",
             Self::Yara => "yara",
+            Self::Ldb => "ldb",
+            Self::Ldu => "ldu",
         }
     }
 
@@ -85,7 +93,7 @@ impl Kind {
     pub fn is_pua(self) -> bool {
         matches!(
             self,
-            Self::Hdu | Self::Hsu | Self::Mdu | Self::Msu | Self::Ndu
+            Self::Hdu | Self::Hsu | Self::Mdu | Self::Msu | Self::Ndu | Self::Ldu
         )
     }
 
@@ -144,7 +152,6 @@ impl SourceKind {
         match extension.as_str() {
             "ign" | "ign2" => Self::Ignore,
             "cvd" | "cld" | "cud" => Self::Container,
-            "ldb" | "ldu" => Self::Pending("logical signatures"),
             "idb" => Self::Pending("icon signatures"),
             "cdb" => Self::Pending("container metadata signatures"),
             "pdb" | "wdb" | "gdb" => Self::Pending("phishing signatures"),

@@ -89,8 +89,9 @@ impl<'a> Program<'a> {
     /// The literal that the part is searched by.
     #[must_use]
     pub fn literal(&self) -> Option<Literal> {
-        let Some(Ok(Instruction::Bytes(text))) = self.steps(Direction::After).next_step() else {
-            return None;
+        let text = match self.steps(Direction::After).next_step()? {
+            Ok(Instruction::Bytes(text) | Instruction::Folded(text)) => text,
+            _ => return None,
         };
         let mut bytes = [0; Literal::BYTES_MAX];
         bytes

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod hashes;
+mod logical;
 
 use std::collections::BTreeMap;
 
@@ -220,12 +221,13 @@ impl Compiler {
                 source,
                 line: number,
             };
-            let added = if line.len() > LINE_BYTES_MAX {
-                Added::Not(LineTrouble::Dropped("the line is longer than 4 MiB"))
-            } else if matches!(kind, Kind::Ndb | Kind::Ndu) {
-                self.add_body(place, line)?
-            } else {
-                self.add_hash(place, line)?
+            let added = match kind {
+                _ if line.len() > LINE_BYTES_MAX => {
+                    Added::Not(LineTrouble::Dropped("the line is longer than 4 MiB"))
+                }
+                Kind::Ndb | Kind::Ndu => self.add_body(place, line)?,
+                Kind::Ldb | Kind::Ldu => self.add_logical(place, line)?,
+                _ => self.add_hash(place, line)?,
             };
             self.count_line(added, (source, number), tally)?;
         }

@@ -20,7 +20,7 @@ mod write;
 mod yara;
 
 pub use hashes::{HashRole, HashTable};
-pub use logicals::LogicalRecord;
+pub use logicals::LogicalEntry;
 pub use read::{BodyRule, Pack, PackError, PartRecord, RuleId, RuleRecord};
 pub use search::{Group, SearchTable, gram_hash, small_search};
 pub use yara::YaraSource;

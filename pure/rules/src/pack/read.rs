@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::hashes::{Entry, STORED};
 use super::{
-    BODY_BYTES, DROPPED_BYTES, Group, HEADER_BYTES, HashTable, LogicalRecord, MAGIC, NO_LOGICAL,
+    BODY_BYTES, DROPPED_BYTES, Group, HEADER_BYTES, HashTable, LogicalEntry, MAGIC, NO_LOGICAL,
     PART_BYTES, RULE_BYTES, RULE_TEXT_IN_YARA, SECTION_RECORD_BYTES, SearchTable, SectionId,
     VERSION, le_u16, le_u32, le_u64, logicals, record,
 };
@@ -262,7 +262,7 @@ impl<'a> Pack<'a> {
 
     /// The logical rule with this number.
     #[must_use]
-    pub fn logical(&self, index: u32) -> Option<LogicalRecord<'a>> {
+    pub fn logical(&self, index: u32) -> Option<LogicalEntry<'a>> {
         logicals::read(self.section(SectionId::Logicals), index)
     }
 
