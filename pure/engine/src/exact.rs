@@ -51,11 +51,13 @@ impl Exact {
             span,
         } = tools;
         reader.visit(object, budget, &mut |window, range, budget| {
-            for (literal, part) in search.block(&tables, window, range) {
+            let (places, work) = search.block(&tables, window, range);
+            budget.spend_work(work)?;
+            for (literal, part) in places {
                 budget.spend_work(1)?;
-                if let Some(known) = subject.part(*part)
-                    && subject.is_there(&known, (window, *literal), span, budget)?
-                    && let Some(place) = self.chain(&subject, (&known, *part), span, budget)?
+                if let Some(known) = subject.part(part)
+                    && subject.is_there(&known, (window, literal), span, budget)?
+                    && let Some(place) = self.chain(&subject, (&known, part), span, budget)?
                 {
                     hits.add(known.body.rule, place);
                 }

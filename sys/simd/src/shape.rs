@@ -41,7 +41,10 @@ impl Shape {
                 unsafe { self.search_avx2(bytes, places) }
             }
             #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-            Level::Neon => self.search_neon(bytes, places),
+            Level::Neon => {
+                // SAFETY: this program is compiled for processors that have it.
+                unsafe { self.search_neon(bytes, places) }
+            }
             _ => 0,
         };
         for place in done..bytes.len() {
@@ -137,6 +140,7 @@ impl Shape {
 
     /// Looks as far as it goes in steps of 16; gives how far.
     #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    #[target_feature(enable = "neon")]
     fn search_neon(&self, bytes: &[u8], places: &mut Vec<u32>) -> usize {
         use std::arch::aarch64::*;
         const LANES: usize = 16;

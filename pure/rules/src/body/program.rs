@@ -12,8 +12,8 @@
 //! | 5, 6 | size u32, then for each choice: length u16, (value, mask)… | one, or none, of these |
 //! | 7 | class, position, sense | a character class |
 
-use super::literal::{Chosen, Literal};
 use super::parse::{Class, Element, MaskedByte, Position, Sense};
+use crate::anchors::{Chosen, Literal};
 
 /// Which way to read from the literal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,13 +89,7 @@ impl<'a> Program<'a> {
         let Some(Ok(Instruction::Bytes(text))) = self.steps(Direction::After).next_step() else {
             return None;
         };
-        let mut bytes = [0; Literal::BYTES_MAX];
-        bytes
-            .iter_mut()
-            .zip(text)
-            .for_each(|(to, from)| *to = *from);
-        let length = u8::try_from(text.len().min(Literal::BYTES_MAX)).ok()?;
-        (length >= 2).then_some(Literal { bytes, length })
+        Literal::new(text)
     }
 
     /// The instructions of one direction.
@@ -279,14 +273,13 @@ mod tests {
         assert_eq!(
             read(Direction::Before),
             [
-                Instruction::Bytes(b"bcd"),
                 Instruction::Skip(1, 2),
                 Instruction::Bytes(b"a"),
                 Instruction::Class(Class::Boundary, Position::Leading, Sense::Is),
             ]
         );
         let after = read(Direction::After);
-        assert_eq!(after[0], Instruction::Bytes(b"\xd3\x9b\xae\xb1"));
+        assert_eq!(after[0], Instruction::Bytes(b"bcd\xd3\x9b\xae\xb1"));
         let Instruction::OneOf(choices) = after[1] else {
             panic!("{after:?}")
         };

@@ -18,7 +18,7 @@ mod yara;
 
 pub use hashes::{EntrySize, HashRole, HashTable};
 pub use read::{BodyRule, Pack, PackError, PartRecord, RuleId, RuleRecord};
-pub use search::{Group, SearchTable, gram_hash, small_search};
+pub use search::{Block, Buffers, Found, Group, SearchTable, small_search};
 pub use yara::YaraSource;
 
 pub(crate) use hashes::{HashRows, write_section as write_hashes};
