@@ -44,13 +44,15 @@ pub(crate) fn decide<'a>(
     let tables = SearchTable::read_all(&section).unwrap_or_default();
     let (span, chains) = (tools.span, tools.chains);
     let mut visit = |window: &Window<'_>, range, budget: &mut Budget| {
-        for (literal, part) in tools.search.block(&tables, window, range) {
+        let (places, work) = tools.search.block(&tables, window, range);
+        budget.spend_work(work)?;
+        for (literal, part) in places {
             budget.spend_work(1)?;
-            let Some(known) = subject.part(*part) else {
+            let Some(known) = subject.part(part) else {
                 continue;
             };
-            if subject.is_there(&known, (window, *literal), span, budget)?
-                && let Some(place) = chain(&subject, (&known, *part), (chains, span), budget)?
+            if subject.is_there(&known, (window, literal), span, budget)?
+                && let Some(place) = chain(&subject, (&known, part), (chains, span), budget)?
             {
                 match known.body.logical {
                     Some(_) => logicals.found(known.record.body, place),

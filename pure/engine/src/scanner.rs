@@ -219,11 +219,18 @@ impl<'p> Scanner<'p> {
         exact::decide((subject, bytes), (&triggered, hits), tools, budget)
     }
 
+    /// The tables of an object's groups. Each has the signatures for any object in it, so the one
+    /// for those alone is searched only where there is no other.
     fn tables(&self, object: &Object<'_>) -> Vec<SearchTable<'p>> {
-        let applies = |table: &&SearchTable<'_>| {
-            table.group == Group::Any || object.groups.contains(&table.group)
-        };
         let tables = self.pack.search_tables().iter();
-        tables.filter(applies).copied().collect()
+        let mut own = tables
+            .clone()
+            .filter(|table| object.groups.contains(&table.group))
+            .peekable();
+        if own.peek().is_some() {
+            return own.copied().collect();
+        }
+        let any = tables.filter(|table| table.group == Group::Any);
+        any.copied().collect()
     }
 }

@@ -15,6 +15,7 @@
     )
 )]
 
+pub mod anchors;
 pub mod body;
 mod compile;
 mod compile_yara;

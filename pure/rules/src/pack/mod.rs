@@ -22,7 +22,7 @@ mod yara;
 pub use hashes::{HashRole, HashTable};
 pub use logicals::LogicalEntry;
 pub use read::{BodyRule, Pack, PackError, PartRecord, RuleId, RuleRecord};
-pub use search::{Group, SearchTable, gram_hash, small_search};
+pub use search::{Block, Buffers, Found, Group, SearchTable, small_search};
 pub use yara::YaraSource;
 
 pub(crate) use hash_rows::{HashKey, HashRows};
