@@ -29,6 +29,8 @@ pub struct Object<'a> {
     pub groups: &'a [Group],
     /// Which hash signatures apply.
     pub hashing: Hashing,
+    /// The formats that it lies in, the outermost first.
+    pub containers: &'a [&'static str],
 }
 
 /// Which hash signatures apply to an object.

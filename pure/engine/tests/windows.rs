@@ -51,6 +51,7 @@ fn examine_source(pack: &[u8], source: &dyn Source, limits: Limits) -> Examined 
         facts: None,
         groups: &[],
         hashing: Hashing::Everything,
+        containers: &[],
     };
     let options = Options {
         all_matches: true,

@@ -10,7 +10,7 @@ pub mod statistics;
 
 pub(crate) use grams::{Place, places};
 
-use crate::body::Element;
+use crate::body::{self, Element};
 
 /// A literal that stands for its part in the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,30 +79,34 @@ const STRIDE: usize = 8;
 /// A longer run is not tried farther.
 const TRIED_BYTES: usize = 1024;
 
-/// Chooses the rarest literal of a part; `None` where it has no two static bytes in a row.
+/// Chooses the rarest literal of a part; `None` where it has no two static bytes in a row. Letters
+/// in either case are in lower case in it.
 pub(crate) fn choose(elements: &[Element]) -> Option<Chosen> {
-    let mut best: Option<Chosen> = None;
-    for (element, piece) in elements.iter().enumerate() {
-        let Element::Bytes(run) = piece else { continue };
-        let run = run.get(..run.len().min(TRIED_BYTES)).unwrap_or_default();
-        let last = run.len().saturating_sub(Literal::BYTES_MAX);
-        let starts = (0..last).step_by(STRIDE).chain([last]);
-        for start in starts {
-            let Some(literal) = run.get(start..).and_then(Literal::new) else {
-                continue;
-            };
-            let cost = literal.cost();
-            if best.as_ref().is_none_or(|best| cost < best.cost) {
-                best = Some(Chosen {
-                    literal,
-                    element,
-                    start,
-                    cost,
-                });
-            }
-        }
-    }
-    best
+    let runs = body::runs(elements);
+    let rarest = runs.iter().filter_map(|run| {
+        let (start, literal, cost) = rarest(&run.bytes)?;
+        Some((run.place(start), literal, cost))
+    });
+    let ((element, start), literal, cost) =
+        rarest.min_by_key(|(place, _, cost)| (*cost, *place))?;
+    Some(Chosen {
+        literal,
+        element,
+        start,
+        cost,
+    })
+}
+
+/// The rarest literal of a run, where it begins, and its cost.
+fn rarest(run: &[u8]) -> Option<(usize, Literal, u64)> {
+    let run = run.get(..run.len().min(TRIED_BYTES)).unwrap_or_default();
+    let last = run.len().saturating_sub(Literal::BYTES_MAX);
+    let starts = (0..last).step_by(STRIDE).chain([last]);
+    let literals = starts.filter_map(|start| {
+        let literal = run.get(start..).and_then(Literal::new)?;
+        Some((start, literal, literal.cost()))
+    });
+    literals.min_by_key(|(start, _, cost)| (*cost, *start))
 }
 
 #[cfg(test)]
@@ -115,10 +119,11 @@ mod tests {
             Element::Bytes(vec![0; 40]),
             Element::Any(3),
             Element::Bytes(vec![0xd3; 3]),
+            Element::Any(1),
             Element::Bytes(b"\0\0\0\xd3\x9b\xae\xb1\xc9\x17\xe2\x5b\x88".to_vec()),
         ];
         let chosen = choose(&elements).unwrap();
-        assert_eq!((chosen.element, chosen.start), (3, 0));
+        assert_eq!((chosen.element, chosen.start), (4, 0));
         assert!(chosen.cost() < Literal::new(&[0; 40]).unwrap().cost());
     }
 
@@ -136,5 +141,16 @@ mod tests {
             .copy_from_slice(b"\xd3\x9b\xae\xb1\xc9\x17\xe2\x5b\x88\x31\xf7\x6a\x92\xbd\x4e\x86");
         let chosen = choose(&[Element::Bytes(run)]).unwrap();
         assert!((184..=200).contains(&chosen.start), "{chosen:?}");
+    }
+
+    #[test]
+    fn a_literal_may_reach_over_a_joint() {
+        let elements = [
+            Element::Bytes(vec![0, 0, 0xd3]),
+            Element::Folded(b"xyz".to_vec()),
+        ];
+        let chosen = choose(&elements).unwrap();
+        assert_eq!((chosen.element, chosen.start), (0, 0));
+        assert_eq!(chosen.literal.as_bytes(), b"\0\0\xd3xyz");
     }
 }

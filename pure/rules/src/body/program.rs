@@ -11,6 +11,7 @@
 //! | 4 | min, max | between so many and so many bytes |
 //! | 5, 6 | size u32, then for each choice: length u16, (value, mask)… | one, or none, of these |
 //! | 7 | class, position, sense | a character class |
+//! | 8 | length u16, bytes in lower case | these bytes, with letters in either case |
 
 use super::parse::{Class, Element, MaskedByte, Position, Sense};
 use crate::anchors::{Chosen, Literal};
@@ -29,6 +30,8 @@ pub enum Direction {
 pub enum Instruction<'a> {
     /// These bytes.
     Bytes(&'a [u8]),
+    /// These bytes, which are in lower case; letters match in either case.
+    Folded(&'a [u8]),
     /// One byte under a mask.
     Masked(MaskedByte),
     /// So many bytes.
@@ -86,10 +89,21 @@ impl<'a> Program<'a> {
     /// The literal that the part is searched by.
     #[must_use]
     pub fn literal(&self) -> Option<Literal> {
-        let Some(Ok(Instruction::Bytes(text))) = self.steps(Direction::After).next_step() else {
-            return None;
-        };
-        Literal::new(text)
+        let mut text = Vec::with_capacity(Literal::BYTES_MAX);
+        let mut steps = self.steps(Direction::After);
+        while text.len() < Literal::BYTES_MAX
+            && let Some(Ok(step)) = steps.next_step()
+        {
+            match step {
+                Instruction::Bytes(bytes) | Instruction::Folded(bytes) => {
+                    text.extend(bytes.iter().take(Literal::BYTES_MAX));
+                }
+                // Looks, and takes nothing.
+                Instruction::Class(_, Position::Leading | Position::Trailing, _) => {}
+                _ => break,
+            }
+        }
+        Literal::new(&text)
     }
 
     /// The instructions of one direction.
@@ -115,9 +129,14 @@ impl<'a> Steps<'a> {
     fn read(&mut self) -> Option<Instruction<'a>> {
         let left = &mut self.left;
         match take_u8(left)? {
-            1 => {
+            code @ (1 | 8) => {
                 let length = usize::from(take_u16(left)?);
-                take(left, length).map(Instruction::Bytes)
+                let bytes = take(left, length)?;
+                Some(if code == 1 {
+                    Instruction::Bytes(bytes)
+                } else {
+                    Instruction::Folded(bytes)
+                })
             }
             2 => Some(Instruction::Masked(MaskedByte {
                 value: take_u8(left)?,
@@ -141,6 +160,7 @@ impl<'a> Steps<'a> {
                     0 => Class::Boundary,
                     1 => Class::LineEnd,
                     2 => Class::NonWord,
+                    3 => Class::WideNonWord,
                     _ => return None,
                 };
                 let position = match take_u8(left)? {
@@ -173,10 +193,14 @@ pub(crate) fn encode(elements: &[Element], chosen: &Chosen) -> Vec<u8> {
         .split_at_checked(chosen.element)
         .unwrap_or((elements, &[]));
     let mut tail = tail.iter();
-    if let Some(Element::Bytes(bytes)) = tail.next() {
+    if let Some(element @ (Element::Bytes(bytes) | Element::Folded(bytes))) = tail.next() {
+        let code = match element {
+            Element::Folded(_) => FOLDED,
+            _ => BYTES,
+        };
         let (left, right) = bytes.split_at_checked(chosen.start).unwrap_or((bytes, &[]));
-        put_bytes(&mut before, left);
-        put_bytes(&mut after, right);
+        put_bytes(&mut before, code, left);
+        put_bytes(&mut after, code, right);
     }
     head.iter()
         .rev()
@@ -190,7 +214,8 @@ pub(crate) fn encode(elements: &[Element], chosen: &Chosen) -> Vec<u8> {
 
 fn put(out: &mut Vec<u8>, element: &Element) {
     match element {
-        Element::Bytes(bytes) => put_bytes(out, bytes),
+        Element::Bytes(bytes) => put_bytes(out, BYTES, bytes),
+        Element::Folded(bytes) => put_bytes(out, FOLDED, bytes),
         Element::Masked(byte) => out.extend([2, byte.value, byte.mask]),
         Element::Any(count) => {
             out.push(3);
@@ -205,9 +230,12 @@ fn put(out: &mut Vec<u8>, element: &Element) {
     }
 }
 
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+const BYTES: u8 = 1;
+const FOLDED: u8 = 8;
+
+fn put_bytes(out: &mut Vec<u8>, code: u8, bytes: &[u8]) {
     for run in bytes.chunks(usize::from(u16::MAX)) {
-        out.push(1);
+        out.push(code);
         out.extend(u16::try_from(run.len()).unwrap_or(u16::MAX).to_le_bytes());
         out.extend(run);
     }
@@ -284,6 +312,18 @@ mod tests {
             panic!("{after:?}")
         };
         assert_eq!(choices.iter().map(<[_]>::len).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn folded_bytes_split_around_their_literal() {
+        let common = [0; 32];
+        let rare = *b"\xd3\x9b\xae\xb1\xc9\x17qvxz\xe2\x5b\x88\x1fwkjq\xd3\x9b\xae\xb1\xc9\x17qvxz\xe2\x5b\x88\x1f";
+        let elements = [Element::Folded([common, rare].concat())];
+        let bytes = encode(&elements, &choose(&elements).unwrap());
+        let program = Program::new(&bytes).unwrap();
+        let first = |direction| program.steps(direction).next_step().unwrap().unwrap();
+        assert_eq!(first(Direction::Before), Instruction::Folded(&common));
+        assert_eq!(first(Direction::After), Instruction::Folded(&rare));
     }
 
     #[test]

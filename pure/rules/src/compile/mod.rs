@@ -5,10 +5,10 @@ mod hashes;
 
 use std::collections::BTreeMap;
 
-use self::hashes::{HashSet, hash_pieces};
 use crate::hash::LineTrouble;
 use crate::pack::{
-    Arena, Group, RuleId, SearchRows, SectionId, YaraTables, write_image, write_search,
+    Arena, Group, HashRows, LogicalRows, RuleId, SearchRows, SectionId, YaraTables, write_image,
+    write_search,
 };
 use crate::passwords::Passwords;
 use crate::report::{self, SourceRow, Tally};
@@ -55,9 +55,9 @@ pub struct Compiler {
     signatures: u64,
     names: Arena,
     pub(crate) texts: Arena,
-    /// Suffixes of hash lines that were seen, with their place: there are a handful.
-    suffixes: Vec<(Vec<u8>, u32)>,
-    hashes: Vec<HashSet>,
+    /// Reasons for dropping lines, with their place: there are a handful.
+    reasons: Vec<(Vec<u8>, u32)>,
+    hashes: HashRows,
     bodies: Vec<u8>,
     body_count: u32,
     parts: Vec<u8>,
@@ -65,6 +65,7 @@ pub struct Compiler {
     part_bytes_max: usize,
     programs: Arena,
     search: BTreeMap<Group, SearchRows>,
+    logicals: LogicalRows,
     dropped: Vec<u8>,
     dropped_count: u64,
     passwords: Passwords,
@@ -166,6 +167,7 @@ impl Compiler {
         info.extend([0; 4]);
         let mut report = self.rows;
         report.sort_by(|a, b| a.label.cmp(&b.label));
+        let (logicals, unanchored) = self.logicals.into_sections();
         let sections = vec![
             (SectionId::Info, vec![info]),
             (SectionId::Sources, vec![self.labels]),
@@ -173,7 +175,7 @@ impl Compiler {
             (SectionId::Rules, vec![self.rules]),
             (SectionId::Names, vec![self.names.into_bytes()]),
             (SectionId::Texts, vec![self.texts.into_bytes()]),
-            (SectionId::Hashes, hash_pieces(self.hashes)),
+            (SectionId::Hashes, self.hashes.into_section()),
             (SectionId::Bodies, vec![self.bodies]),
             (SectionId::Parts, vec![self.parts]),
             (SectionId::Programs, vec![self.programs.into_bytes()]),
@@ -181,6 +183,8 @@ impl Compiler {
             (SectionId::Dropped, vec![self.dropped]),
             (SectionId::Passwords, vec![self.passwords.into_bytes()]),
             (SectionId::Yara, vec![self.yara.into_bytes()]),
+            (SectionId::Logicals, vec![logicals]),
+            (SectionId::Unanchored, vec![unanchored]),
         ];
         write_image(sections, out)
     }
@@ -319,12 +323,12 @@ impl Compiler {
     /// The place of a text that many lines share.
     fn shared_text(&mut self, text: &[u8]) -> Result<u32, CompileError> {
         const SHARED_MAX: usize = 256;
-        if let Some((_, offset)) = self.suffixes.iter().find(|(known, _)| known == text) {
+        if let Some((_, offset)) = self.reasons.iter().find(|(known, _)| known == text) {
             return Ok(*offset);
         }
         let offset = self.texts.push_long(text)?;
-        if self.suffixes.len() < SHARED_MAX {
-            self.suffixes.push((text.to_vec(), offset));
+        if self.reasons.len() < SHARED_MAX {
+            self.reasons.push((text.to_vec(), offset));
         }
         Ok(offset)
     }
