@@ -79,7 +79,8 @@ const STRIDE: usize = 8;
 /// A longer run is not tried farther.
 const TRIED_BYTES: usize = 1024;
 
-/// Chooses the rarest literal of a part; `None` where it has no two static bytes in a row.
+/// Chooses the rarest literal of a part; `None` where it has no two static bytes in a row. Letters
+/// in either case are in lower case in it.
 pub(crate) fn choose(elements: &[Element]) -> Option<Chosen> {
     let mut best: Option<Chosen> = None;
     for run in runs(elements) {
@@ -138,5 +139,16 @@ mod tests {
             .copy_from_slice(b"\xd3\x9b\xae\xb1\xc9\x17\xe2\x5b\x88\x31\xf7\x6a\x92\xbd\x4e\x86");
         let chosen = choose(&[Element::Bytes(run)]).unwrap();
         assert!((184..=200).contains(&chosen.start), "{chosen:?}");
+    }
+
+    #[test]
+    fn a_literal_may_reach_over_a_joint() {
+        let elements = [
+            Element::Bytes(vec![0, 0, 0xd3]),
+            Element::Folded(b"xyz".to_vec()),
+        ];
+        let chosen = choose(&elements).unwrap();
+        assert_eq!((chosen.element, chosen.start), (0, 0));
+        assert_eq!(chosen.literal.as_bytes(), b"\0\0\xd3xyz");
     }
 }

@@ -119,14 +119,14 @@ fn what_a_naive_search_finds_is_found_at_every_seam_and_edge() {
 fn a_literal_is_found_at_every_place_of_an_object_by_itself() {
     for length in 2..=32usize {
         let text: Vec<u8> = (0..length)
-            .map(|index| (0x41 + (index * 29) % 150) as u8)
+            .map(|index| u8::try_from(0x41 + (index * 29) % 150).unwrap())
             .collect();
         let mut rows = vec![(Literal::new(&text).unwrap(), 7)];
         for few in [true, false] {
             if !few {
                 let fill = (0..100u32).map(|part| {
                     let text: Vec<u8> = (0..9)
-                        .map(|index| (part as u8).wrapping_mul(7 + index))
+                        .map(|index| u8::try_from(part).unwrap().wrapping_mul(7 + index))
                         .collect();
                     (Literal::new(&text).unwrap(), 1000 + part)
                 });
