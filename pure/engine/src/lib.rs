@@ -18,10 +18,12 @@ mod body;
 mod chain;
 mod digests;
 mod hashes;
+mod listings;
 mod offsets;
 mod scanner;
 mod targets;
 mod window;
 
+pub use listings::Listings;
 pub use scanner::{Examined, Hashing, Hit, Object, Options, Scanner};
 pub use targets::groups_of;

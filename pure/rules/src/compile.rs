@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::body::{self, PART_BYTES_MAX};
 use crate::hash::{self, HashLine, Levels, LineTrouble, SIZE_ANY, decimal, to_hex};
+use crate::metadata::MetadataTable;
 use crate::pack::{
     Arena, Group, HashRole, HashRows, RULE_TEXT_IS_SUFFIX, RuleId, SearchRows, SectionId,
     YaraTables, write_hashes, write_image, write_search,
@@ -66,6 +67,7 @@ pub struct Compiler {
     dropped: Vec<u8>,
     dropped_count: u64,
     passwords: Passwords,
+    pub(crate) metadata: MetadataTable,
     pub(crate) yara: YaraTables,
 }
 
@@ -189,6 +191,7 @@ impl Compiler {
             (SectionId::Dropped, vec![self.dropped]),
             (SectionId::Passwords, vec![self.passwords.into_bytes()]),
             (SectionId::Yara, vec![self.yara.into_bytes()]),
+            (SectionId::Metadata, vec![self.metadata.into_bytes()]),
         ];
         write_image(sections, out)
     }
@@ -228,6 +231,8 @@ impl Compiler {
                 Added::Not(LineTrouble::Dropped("the line is longer than 4 MiB"))
             } else if matches!(kind, Kind::Ndb | Kind::Ndu) {
                 self.add_body(place, line)?
+            } else if kind == Kind::Cdb {
+                self.add_metadata(place, line)?
             } else {
                 self.add_hash(place, line)?
             };
@@ -428,7 +433,8 @@ pub(crate) struct Place {
     pub(crate) line: u32,
 }
 
-enum Added {
+/// What became of a line.
+pub(crate) enum Added {
     Rule,
     Ignored,
     Not(LineTrouble),

@@ -84,6 +84,7 @@ fn meaning(kind: crate::Kind) -> &'static str {
         Kind::Ndb => "body signature",
         Kind::Ndu => "body signature, potentially unwanted",
         Kind::Yara => "YARA rule",
+        Kind::Cdb => "what a container says of a member",
     }
 }
 

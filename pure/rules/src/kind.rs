@@ -32,11 +32,13 @@ pub enum Kind {
     Ndu = 12,
     /// A YARA rule.
     Yara = 13,
+    /// What a container says of a member.
+    Cdb = 14,
 }
 
 impl Kind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Hdb,
         Self::Hsb,
         Self::Hdu,
@@ -51,6 +53,7 @@ impl Kind {
         Self::Ndb,
         Self::Ndu,
         Self::Yara,
+        Self::Cdb,
     ];
 
     /// The kind with this code.
@@ -77,6 +80,7 @@ impl Kind {
             Self::Ndb => "ndb",
             Self::Ndu => "ndu",
             Self::Yara => "yara",
+            Self::Cdb => "cdb",
         }
     }
 
@@ -146,7 +150,6 @@ impl SourceKind {
             "cvd" | "cld" | "cud" => Self::Container,
             "ldb" | "ldu" => Self::Pending("logical signatures"),
             "idb" => Self::Pending("icon signatures"),
-            "cdb" => Self::Pending("container metadata signatures"),
             "pdb" | "wdb" | "gdb" => Self::Pending("phishing signatures"),
             "ftm" => Self::Pending("file type magic"),
             "crb" | "cat" => Self::Pending("Authenticode certificates"),

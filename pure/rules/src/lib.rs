@@ -17,12 +17,15 @@
 
 pub mod body;
 mod compile;
+mod compile_metadata;
 mod compile_yara;
 pub mod cvd;
 mod describe;
+pub mod ere;
 mod hash;
 mod ignore;
 mod kind;
+mod metadata;
 mod offset;
 pub mod pack;
 mod passwords;
@@ -34,6 +37,7 @@ pub use describe::{describe_dropped, describe_rule, describe_sources};
 pub use hash::{Digest, DigestKind};
 pub use ignore::IgnoreList;
 pub use kind::{Kind, SourceKind};
+pub use metadata::{ContainerType, MemberFacts, MetadataRule};
 pub use offset::{Anchor, Offset};
 pub use pack::{Pack, PackError, RuleId};
 pub use report::{PendingRow, SourceRow};

@@ -67,10 +67,12 @@ pub(crate) enum SectionId {
     Passwords = 13,
     /// YARA rules: see `yara`.
     Yara = 14,
+    /// Rules about what containers say of their members: see `metadata`.
+    Metadata = 15,
 }
 
 impl SectionId {
-    pub(crate) const COUNT: usize = 14;
+    pub(crate) const COUNT: usize = 15;
 }
 
 pub(crate) const RULE_BYTES: usize = 16;
