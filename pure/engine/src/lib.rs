@@ -14,13 +14,19 @@
     )
 )]
 
+mod anchors;
 mod body;
 mod chain;
 mod digests;
+mod exact;
 mod hashes;
+mod hits;
 mod listings;
 mod offsets;
+mod part;
+mod reader;
 mod scanner;
+mod search;
 mod targets;
 mod window;
 

@@ -17,7 +17,6 @@
 
 pub mod body;
 mod compile;
-mod compile_metadata;
 mod compile_yara;
 pub mod cvd;
 mod describe;
@@ -25,6 +24,11 @@ pub mod ere;
 mod hash;
 mod ignore;
 mod kind;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the compiler takes these lines next")
+)]
+pub mod logical;
 mod metadata;
 mod offset;
 pub mod pack;

@@ -1,6 +1,6 @@
 //! From lines about containers' members to the pack.
 
-use crate::compile::{Added, Place};
+use super::{Added, Place};
 use crate::{CompileError, Compiler, metadata};
 
 impl Compiler {
