@@ -86,6 +86,7 @@ fn meaning(kind: crate::Kind) -> &'static str {
         Kind::Yara => "YARA rule",
         Kind::Ldb => "logical signature",
         Kind::Ldu => "logical signature, potentially unwanted",
+        Kind::Cdb => "what a container says of a member",
     }
 }
 

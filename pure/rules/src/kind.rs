@@ -36,11 +36,13 @@ pub enum Kind {
     Ldb = 14,
     /// A logical signature, potentially unwanted.
     Ldu = 15,
+    /// What a container says of a member.
+    Cdb = 16,
 }
 
 impl Kind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Hdb,
         Self::Hsb,
         Self::Hdu,
@@ -57,6 +59,7 @@ impl Kind {
         Self::Yara,
         Self::Ldb,
         Self::Ldu,
+        Self::Cdb,
     ];
 
     /// The kind with this code.
@@ -85,6 +88,7 @@ impl Kind {
             Self::Yara => "yara",
             Self::Ldb => "ldb",
             Self::Ldu => "ldu",
+            Self::Cdb => "cdb",
         }
     }
 
@@ -153,7 +157,6 @@ impl SourceKind {
             "ign" | "ign2" => Self::Ignore,
             "cvd" | "cld" | "cud" => Self::Container,
             "idb" => Self::Pending("icon signatures"),
-            "cdb" => Self::Pending("container metadata signatures"),
             "pdb" | "wdb" | "gdb" => Self::Pending("phishing signatures"),
             "ftm" => Self::Pending("file type magic"),
             "crb" | "cat" => Self::Pending("Authenticode certificates"),

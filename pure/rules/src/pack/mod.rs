@@ -78,10 +78,12 @@ pub(crate) enum SectionId {
     /// Logical rules without an anchor, in the order of their groups: group u8, zero u24, logical
     /// rule u32.
     Unanchored = 16,
+    /// Rules about what containers say of their members: see `metadata`.
+    Metadata = 17,
 }
 
 impl SectionId {
-    pub(crate) const COUNT: usize = 16;
+    pub(crate) const COUNT: usize = 17;
 }
 
 pub(crate) const RULE_BYTES: usize = 16;

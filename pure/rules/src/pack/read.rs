@@ -10,7 +10,7 @@ use super::{
 };
 use crate::body::{Gap, Program};
 use crate::hash::{self, SIZE_ANY, to_hex};
-use crate::{Anchor, Kind, Offset, SourceKind, passwords};
+use crate::{Anchor, Kind, MetadataRule, Offset, SourceKind, metadata, passwords};
 
 /// A rule's number in its pack. Those with digests are numbered apart from the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,6 +139,11 @@ impl<'a> Pack<'a> {
     /// Passwords that archives are opened with, in the order in which they are tried.
     pub fn passwords(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         passwords::read(self.section(SectionId::Passwords))
+    }
+
+    /// Rules about what containers say of their members.
+    pub fn metadata_rules(&self) -> impl Iterator<Item = MetadataRule<'a>> + use<'a> {
+        metadata::read(self.section(SectionId::Metadata))
     }
 
     /// How many signatures can fire.
