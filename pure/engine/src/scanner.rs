@@ -182,12 +182,19 @@ impl<'p> Scanner<'p> {
         };
         let bytes = (object.source, object.look_bytes);
         let mut triggered = Triggered::default();
-        for group in [Group::Any].iter().chain(object.groups) {
+        let groups = [Group::Any].iter().chain(object.groups);
+        for group in groups.clone() {
             triggered.logicals.extend(self.pack.unanchored(*group));
         }
+        let mut placed: Vec<_> = groups
+            .clone()
+            .flat_map(|group| self.pack.placed(*group))
+            .collect();
+        placed.sort_unstable();
         let mut pass = AnchorPass {
             subject,
             tables: &tables,
+            placed: &placed,
             hits,
             triggered: &mut triggered,
         };

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use crate::hash::LineTrouble;
 use crate::metadata::MetadataTable;
 use crate::pack::{
-    Arena, Group, HashRows, LogicalRows, RuleId, SearchRows, SectionId, YaraTables, write_image,
-    write_search,
+    Arena, Group, HashRows, LogicalRows, PlacedRows, RuleId, SearchRows, SectionId, YaraTables,
+    write_image, write_search,
 };
 use crate::passwords::Passwords;
 use crate::report::{self, SourceRow, Tally};
@@ -69,6 +69,7 @@ pub struct Compiler {
     programs: Arena,
     search: BTreeMap<Group, SearchRows>,
     logicals: LogicalRows,
+    placed: PlacedRows,
     dropped: Vec<u8>,
     dropped_count: u64,
     passwords: Passwords,
@@ -190,6 +191,7 @@ impl Compiler {
             (SectionId::Logicals, vec![logicals]),
             (SectionId::Unanchored, vec![unanchored]),
             (SectionId::Metadata, vec![self.metadata.into_bytes()]),
+            (SectionId::Placed, vec![self.placed.into_section()]),
         ];
         write_image(sections, out)
     }
