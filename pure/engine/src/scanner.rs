@@ -14,6 +14,7 @@ use crate::digests::{Digesting, Wanted};
 use crate::exact::{self, Tools};
 use crate::hashes::{self, Look, Trouble};
 use crate::hits::Hits;
+use crate::logical::Patterns;
 use crate::part::Subject;
 use crate::reader::Reader;
 use crate::search::Search;
@@ -87,6 +88,7 @@ pub struct Scanner<'p> {
     search: Search,
     span: Span,
     chains: Chains,
+    patterns: Patterns,
 }
 
 impl<'p> Scanner<'p> {
@@ -102,6 +104,7 @@ impl<'p> Scanner<'p> {
             search: Search::default(),
             span: Span::default(),
             chains: Chains::default(),
+            patterns: Patterns::default(),
         }
     }
 
@@ -179,6 +182,7 @@ impl<'p> Scanner<'p> {
             pack: self.pack,
             facts: object.facts,
             size_bytes: object.source.size_bytes(),
+            containers: object.containers,
         };
         let bytes = (object.source, object.look_bytes);
         let mut triggered = Triggered::default();
@@ -222,6 +226,7 @@ impl<'p> Scanner<'p> {
             search: &mut self.search,
             span: &mut self.span,
             chains: &mut self.chains,
+            patterns: &mut self.patterns,
         };
         exact::decide((subject, bytes), (&triggered, hits), tools, budget)
     }
