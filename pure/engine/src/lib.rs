@@ -16,6 +16,7 @@
 
 mod anchors;
 mod body;
+mod certificates;
 mod chain;
 mod digests;
 mod exact;
@@ -30,6 +31,7 @@ mod search;
 mod targets;
 mod window;
 
+pub use certificates::{CertificateTrouble, blocked_certificates};
 pub use listings::Listings;
 pub use scanner::{Examined, Hashing, Hit, Object, Options, Scanner};
 pub use targets::groups_of;

@@ -85,6 +85,8 @@ fn meaning(kind: crate::Kind) -> &'static str {
         Kind::Ndu => "body signature, potentially unwanted",
         Kind::Yara => "YARA rule",
         Kind::Cdb => "what a container says of a member",
+        Kind::Zmd => "what a zip says of a member",
+        Kind::Crb => "a certificate that a file carries",
     }
 }
 

@@ -80,10 +80,12 @@ pub(crate) enum SectionId {
     Unanchored = 16,
     /// Rules about what containers say of their members: see `metadata`.
     Metadata = 17,
+    /// Blocked certificates: see `certificates`.
+    Certificates = 18,
 }
 
 impl SectionId {
-    pub(crate) const COUNT: usize = 17;
+    pub(crate) const COUNT: usize = 18;
 }
 
 pub(crate) const RULE_BYTES: usize = 16;
