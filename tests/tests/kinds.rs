@@ -1,6 +1,8 @@
 //! The kinds of signature lines beside bodies, digests and containers: certificates that a
 //! database blocks, two old kinds, and those that are checked and counted.
 
+#![expect(clippy::expect_used, reason = "a test that can't go on should stop")]
+
 use acceptance::cli::{Scene, candor, run};
 use acceptance::corpus::samples;
 use acceptance::peer;

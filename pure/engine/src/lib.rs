@@ -23,6 +23,7 @@ mod exact;
 mod hashes;
 mod hits;
 mod listings;
+mod logical;
 mod offsets;
 mod part;
 mod reader;

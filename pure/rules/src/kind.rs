@@ -34,17 +34,21 @@ pub enum Kind {
     Ndu = 12,
     /// A YARA rule.
     Yara = 13,
+    /// A logical signature.
+    Ldb = 14,
+    /// A logical signature, potentially unwanted.
+    Ldu = 15,
     /// What a container says of a member.
-    Cdb = 14,
+    Cdb = 16,
     /// What an old zip says of a member.
-    Zmd = 15,
+    Zmd = 17,
     /// A certificate that a file carries.
-    Crb = 16,
+    Crb = 18,
 }
 
 impl Kind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Hdb,
         Self::Hsb,
         Self::Hdu,
@@ -59,6 +63,8 @@ impl Kind {
         Self::Ndb,
         Self::Ndu,
         Self::Yara,
+        Self::Ldb,
+        Self::Ldu,
         Self::Cdb,
         Self::Zmd,
         Self::Crb,
@@ -88,6 +94,8 @@ impl Kind {
             Self::Ndb => "ndb",
             Self::Ndu => "ndu",
             Self::Yara => "yara",
+            Self::Ldb => "ldb",
+            Self::Ldu => "ldu",
             Self::Cdb => "cdb",
             Self::Zmd => "zmd",
             Self::Crb => "crb",
@@ -99,7 +107,7 @@ impl Kind {
     pub fn is_pua(self) -> bool {
         matches!(
             self,
-            Self::Hdu | Self::Hsu | Self::Mdu | Self::Msu | Self::Ndu
+            Self::Hdu | Self::Hsu | Self::Mdu | Self::Msu | Self::Ndu | Self::Ldu
         )
     }
 
@@ -162,7 +170,6 @@ impl SourceKind {
         match extension.as_str() {
             "ign" | "ign2" => Self::Ignore,
             "cvd" | "cld" | "cud" => Self::Container,
-            "ldb" | "ldu" => Self::Pending("logical signatures"),
             "sdb" => Self::Rules(Kind::Ndb),
             "idb" => Self::Checked(Checked::Icons),
             "pdb" => Self::Checked(Checked::LinkTargets),

@@ -15,6 +15,7 @@
     )
 )]
 
+pub mod anchors;
 pub mod body;
 mod certificates;
 mod checked;
@@ -26,10 +27,6 @@ pub mod ere;
 mod hash;
 mod ignore;
 mod kind;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the compiler takes these lines next")
-)]
 pub mod logical;
 mod metadata;
 mod offset;

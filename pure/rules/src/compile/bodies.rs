@@ -1,10 +1,10 @@
 //! Body signatures: fragments, and the anchors that stand for them in the search.
 
 use super::{Added, CompileError, Compiler, Place};
-use crate::Offset;
 use crate::body::{self, PART_BYTES_MAX};
 use crate::hash::{Levels, LineTrouble, decimal};
 use crate::pack::{Group, NO_LOGICAL, RuleId};
+use crate::{Anchor, Offset};
 
 impl Compiler {
     /// `Name:Target:Offset:Hex[:MinFL[:MaxFL]]`.
@@ -72,18 +72,69 @@ impl Compiler {
     /// Lets the search of a group look for a fragment: for the rarest of its parts.
     pub(super) fn add_anchor(&mut self, group: Group, (fragment, first_part): (&Fragment, u32)) {
         let parts = (first_part..).zip(&fragment.parts);
-        if let Some((number, (_, chosen))) = parts.min_by_key(|(_, (_, chosen))| chosen.cost()) {
-            let rows = self.search.entry(group).or_default();
-            rows.push(chosen.literal, number);
+        let rarest = parts.min_by_key(|(_, (_, chosen))| chosen.cost());
+        let Some((number, (_, chosen))) = rarest else {
+            return;
+        };
+        match fragment.place() {
+            Some((place, placed)) if chosen.cost() > PLACED_COST => {
+                let anchor = (&placed.literal, first_part);
+                self.placed.push(group, place, anchor);
+            }
+            _ => {
+                let rows = self.search.entry(group).or_default();
+                rows.push(chosen.literal, number);
+            }
         }
     }
 }
+
+/// What a look at one place costs, in the measure of literals: one object of some 100 kB in three
+/// passes it. A literal that is rarer than that is better searched for.
+const PLACED_COST: u64 = 12_884;
 
 /// One stretch of hexadecimal signature, and where it may begin.
 pub(super) struct Fragment {
     pub(super) group: Group,
     pub(super) offset: Offset,
     pub(super) parts: Vec<(body::Part, body::Chosen)>,
+}
+
+impl Fragment {
+    /// What searching for the rarest of its parts costs, or looking for it at its place.
+    pub(super) fn cost(&self) -> u64 {
+        let costs = self.parts.iter().map(|(_, chosen)| chosen.cost());
+        let searched = costs.min().unwrap_or(u64::MAX);
+        match self.place() {
+            Some(_) => searched.min(PLACED_COST),
+            None => searched,
+        }
+    }
+
+    /// Where its first part's literal must be, if that is one place counted from the object's
+    /// start.
+    fn place(&self) -> Option<(u32, &body::Chosen)> {
+        if self.offset.anchor != Anchor::Start || self.offset.shift > 0 {
+            return None;
+        }
+        let (part, chosen) = self.parts.first()?;
+        let start = u64::try_from(self.offset.distance).ok()?;
+        let place = start.checked_add(part.bytes_before(chosen)?)?;
+        Some((u32::try_from(place).ok()?, chosen))
+    }
+}
+
+/// Chooses a literal for each part.
+pub(super) fn with_literals(
+    parts: Vec<body::Part>,
+) -> Result<Vec<(body::Part, body::Chosen)>, LineTrouble> {
+    let chosen = parts.into_iter().map(|part| {
+        let chosen = body::choose(&part.elements).ok_or(LineTrouble::Dropped(
+            "a part has no two static bytes in a row",
+        ))?;
+        Ok((part, chosen))
+    });
+    chosen.collect()
 }
 
 fn parse_body(
@@ -102,13 +153,7 @@ fn parse_body(
     let group =
         Group::of_target(target).ok_or(LineTrouble::Pending("a target type of no known format"))?;
     let offset = Offset::parse(offset, target)?;
-    let mut parts = Vec::new();
-    for part in body::parse(hex)? {
-        let chosen = body::choose(&part.elements).ok_or(LineTrouble::Dropped(
-            "a part has no two static bytes in a row",
-        ))?;
-        parts.push((part, chosen));
-    }
+    let parts = with_literals(body::parse(hex)?)?;
     Ok(Fragment {
         group,
         offset,

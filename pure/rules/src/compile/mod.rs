@@ -3,6 +3,7 @@
 mod bodies;
 mod checked;
 mod hashes;
+mod logical;
 mod metadata;
 
 use std::collections::BTreeMap;
@@ -11,8 +12,8 @@ use crate::certificates::CertificateTable;
 use crate::hash::LineTrouble;
 use crate::metadata::MetadataTable;
 use crate::pack::{
-    Arena, Group, HashRows, LogicalRows, RuleId, SearchRows, SectionId, YaraTables, write_image,
-    write_search,
+    Arena, Group, HashRows, LogicalRows, PlacedRows, RuleId, SearchRows, SectionId, YaraTables,
+    write_image, write_search,
 };
 use crate::passwords::Passwords;
 use crate::report::{self, SourceRow, Tally};
@@ -70,6 +71,7 @@ pub struct Compiler {
     programs: Arena,
     search: BTreeMap<Group, SearchRows>,
     logicals: LogicalRows,
+    placed: PlacedRows,
     dropped: Vec<u8>,
     dropped_count: u64,
     passwords: Passwords,
@@ -201,6 +203,7 @@ impl Compiler {
             (SectionId::Logicals, vec![logicals]),
             (SectionId::Unanchored, vec![unanchored]),
             (SectionId::Metadata, vec![self.metadata.into_bytes()]),
+            (SectionId::Placed, vec![self.placed.into_section()]),
             (
                 SectionId::Certificates,
                 vec![self.certificates.into_bytes()],
@@ -240,14 +243,14 @@ impl Compiler {
                 source,
                 line: number,
             };
-            let added = if line.len() > LINE_BYTES_MAX {
-                Added::Not(LineTrouble::Dropped("the line is longer than 4 MiB"))
-            } else if matches!(kind, Kind::Ndb | Kind::Ndu) {
-                self.add_body(place, line)?
-            } else if matches!(kind, Kind::Cdb | Kind::Zmd | Kind::Crb) {
-                self.add_other(place, line)?
-            } else {
-                self.add_hash(place, line)?
+            let added = match kind {
+                _ if line.len() > LINE_BYTES_MAX => {
+                    Added::Not(LineTrouble::Dropped("the line is longer than 4 MiB"))
+                }
+                Kind::Ndb | Kind::Ndu => self.add_body(place, line)?,
+                Kind::Ldb | Kind::Ldu => self.add_logical(place, line)?,
+                Kind::Cdb | Kind::Zmd | Kind::Crb => self.add_other(place, line)?,
+                _ => self.add_hash(place, line)?,
             };
             self.count_line(added, (source, number), tally)?;
         }

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use super::hashes::{Entry, STORED};
 use super::{
-    BODY_BYTES, DROPPED_BYTES, Group, HEADER_BYTES, HashTable, LogicalRecord, MAGIC, NO_LOGICAL,
-    PART_BYTES, RULE_BYTES, RULE_TEXT_IN_YARA, SECTION_RECORD_BYTES, SearchTable, SectionId,
-    VERSION, le_u16, le_u32, le_u64, logicals, record,
+    BODY_BYTES, DROPPED_BYTES, Group, HEADER_BYTES, HashTable, LogicalEntry, MAGIC, NO_LOGICAL,
+    PART_BYTES, PlacedAnchor, RULE_BYTES, RULE_TEXT_IN_YARA, SECTION_RECORD_BYTES, SearchTable,
+    SectionId, VERSION, le_u16, le_u32, le_u64, logicals, placed, record,
 };
 use crate::body::{Gap, Program};
 use crate::hash::{self, SIZE_ANY, to_hex};
@@ -275,8 +275,13 @@ impl<'a> Pack<'a> {
 
     /// The logical rule with this number.
     #[must_use]
-    pub fn logical(&self, index: u32) -> Option<LogicalRecord<'a>> {
+    pub fn logical(&self, index: u32) -> Option<LogicalEntry<'a>> {
         logicals::read(self.section(SectionId::Logicals), index)
+    }
+
+    /// The anchors at one place that are for objects of a group, in the order of their places.
+    pub fn placed(&self, group: Group) -> impl Iterator<Item = PlacedAnchor> + use<'a> {
+        placed::read(self.section(SectionId::Placed), group)
     }
 
     /// The logical rules without an anchor that are for objects of a group.
