@@ -14,6 +14,7 @@
     )
 )]
 
+mod ahead;
 mod anchors;
 mod body;
 mod chain;
@@ -22,6 +23,7 @@ mod exact;
 mod hashes;
 mod hits;
 mod logical;
+mod md5;
 mod offsets;
 mod part;
 mod reader;
@@ -30,5 +32,6 @@ mod search;
 mod targets;
 mod window;
 
+pub use ahead::{Begun, begin_digests};
 pub use scanner::{Examined, Hashing, Hit, Object, Options, Scanner};
 pub use targets::groups_of;
