@@ -13,7 +13,7 @@ use std::process::Command;
 use acceptance::cli::built_folder;
 
 /// How far a count may be from what is written down, in percent.
-const TOLERANCE_PERCENT: u64 = 4;
+const TOLERANCE_PERCENT: u64 = 2;
 const TASKS: [&str; 2] = ["compile", "scan"];
 
 fn reference() -> PathBuf {
