@@ -14,6 +14,7 @@
     )
 )]
 
+mod ahead;
 mod anchors;
 mod body;
 mod chain;
@@ -23,6 +24,7 @@ mod hashes;
 mod hits;
 mod listings;
 mod logical;
+mod md5;
 mod offsets;
 mod part;
 mod reader;
@@ -31,6 +33,7 @@ mod search;
 mod targets;
 mod window;
 
+pub use ahead::{Begun, begin_digests};
 pub use listings::Listings;
 pub use scanner::{Examined, Hashing, Hit, Object, Options, Scanner};
 pub use targets::groups_of;
