@@ -17,6 +17,7 @@
 mod ahead;
 mod anchors;
 mod body;
+mod certificates;
 mod chain;
 mod digests;
 mod exact;
@@ -34,6 +35,7 @@ mod targets;
 mod window;
 
 pub use ahead::{Begun, begin_digests};
+pub use certificates::{CertificateTrouble, blocked_certificates};
 pub use listings::Listings;
 pub use scanner::{Examined, Hashing, Hit, Object, Options, Scanner};
 pub use targets::groups_of;

@@ -99,6 +99,8 @@ pub(crate) enum LineTrouble {
     Dropped(&'static str),
     /// It is for another engine, as its functionality levels say.
     OtherEngine,
+    /// It is left out for good; why.
+    Never(&'static str),
     /// It waits for something that is not built yet.
     Pending(&'static str),
 }

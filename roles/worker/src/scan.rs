@@ -24,6 +24,7 @@ use crate::file_source::FileSource;
 use crate::views::Views;
 use crate::yara::YaraScan;
 
+mod certificates;
 mod findings;
 mod listed;
 mod with_yara;
@@ -286,6 +287,7 @@ impl FileScan<'_, '_> {
             return;
         }
         if self.options.all_matches || examined.hits.is_empty() {
+            self.certificates(source, facts.as_ref(), budget);
             self.run_yara(source, budget);
         }
         // An executable that is not built as the books say is still wholly looked at, byte by
