@@ -6,13 +6,13 @@ use engine::{Examined, Hashing, Object, Options, Scanner};
 use proto::{Budget, Limits, Unlimited};
 use rules::body::{Direction, Program};
 use rules::pack::Group;
-use rules::{Pack, RuleId, describe_dropped, describe_rule, describe_sources};
+use rules::{Pack, describe_dropped, describe_rule, describe_sources};
 use unpack::{Facts, Section, Source, Structure};
 
 use super::Target;
 
 /// Rules that are read one by one.
-const RULES_READ_MAX: u32 = 256;
+const RULES_READ_MAX: usize = 256;
 /// What is told of a pack of any length; a hostile one may repeat itself.
 const WORK_MAX: u64 = 5_000_000;
 
@@ -30,7 +30,7 @@ pub(super) fn check(_: &Target, input: &[u8]) {
     let _ = describe_sources(&pack);
     describe_dropped(&pack, &mut |_| ());
     describe_rule(&pack, "Fuzz", &mut |_| ());
-    for id in (0..pack.rule_count().min(RULES_READ_MAX)).map(RuleId) {
+    for id in pack.rule_ids().take(RULES_READ_MAX) {
         let _ = pack.rule_text(id);
     }
     let limits = Limits {
@@ -58,6 +58,7 @@ pub(crate) fn scan(pack: &Pack<'_>, object: &[u8], budget: &mut Budget) -> Exami
             facts: Some(&facts),
             groups: &[group],
             hashing: Hashing::Everything,
+            containers: &[],
         };
         scanner.examine(&as_executable, options, budget);
     }
@@ -67,6 +68,7 @@ pub(crate) fn scan(pack: &Pack<'_>, object: &[u8], budget: &mut Budget) -> Exami
         facts: None,
         groups: &[Group::Text, Group::Html, Group::Ole2, Group::Pdf],
         hashing: Hashing::Everything,
+        containers: &[],
     };
     let examined = scanner.examine(&plain, options, budget);
     for hit in &examined.hits {

@@ -4,8 +4,7 @@
 
 use ::rules::cvd::{self, Header};
 use ::rules::{
-    Compiler, IgnoreList, Kind, Pack, RuleId, SourceRow, describe_dropped, describe_rule,
-    describe_sources,
+    Compiler, IgnoreList, Kind, Pack, SourceRow, describe_dropped, describe_rule, describe_sources,
 };
 use proto::{Budget, Limits, Unlimited};
 
@@ -89,7 +88,7 @@ fn counted(row: &SourceRow) {
 /// Each rule's text is the line that it says that it comes from.
 fn shown(pack: &Pack<'_>, text: &[u8]) {
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
-    for id in (0..pack.rule_count()).map(RuleId) {
+    for id in pack.rule_ids() {
         let rule = pack.rule(id).expect("each rule can be read");
         let index = usize::try_from(rule.line)
             .ok()

@@ -94,6 +94,13 @@ impl Walk<'_> {
                     out.push(next);
                 }
             }
+            Instruction::Folded(bytes) => {
+                if let Some((found, next)) = self.ahead(at, bytes.len() as u64)
+                    && found.eq_ignore_ascii_case(bytes)
+                {
+                    out.push(next);
+                }
+            }
             Instruction::Masked(masked) => {
                 if let Some((&[byte], next)) = self.ahead(at, 1)
                     && masked.fits(byte)
@@ -165,7 +172,7 @@ impl Walk<'_> {
         }
         let holds = match class {
             Class::Boundary => is_inner_boundary(byte),
-            Class::NonWord => !byte.is_ascii_alphanumeric(),
+            Class::NonWord | Class::WideNonWord => !byte.is_ascii_alphanumeric(),
             Class::LineEnd => byte == b'\n',
         };
         if holds == (sense == Sense::Is) {
@@ -200,6 +207,7 @@ impl Walk<'_> {
             Class::Boundary if leading => is_inner_boundary(byte),
             Class::Boundary => is_trailing_boundary(byte),
             Class::NonWord => !byte.is_ascii_alphanumeric(),
+            Class::WideNonWord => !self.wide_word(position, at),
             Class::LineEnd if leading => byte == b'\n',
             Class::LineEnd => {
                 byte == b'\n'
@@ -210,9 +218,25 @@ impl Walk<'_> {
     }
 }
 
+impl Walk<'_> {
+    /// Whether a wide letter or digit is the neighbour. At the object's start it needs both of its
+    /// bytes; at its end the letter is enough.
+    fn wide_word(&self, position: Position, at: u64) -> bool {
+        if position == Position::Leading {
+            let pair = at.checked_sub(2).map(|start| self.window.range(start, at));
+            return matches!(pair, Some(Some(&[letter, 0])) if letter.is_ascii_alphanumeric());
+        }
+        let zero = self.window.byte(at.saturating_add(1)).unwrap_or(0) == 0;
+        let letter = self.window.byte(at);
+        zero && letter.is_some_and(|byte| byte.is_ascii_alphanumeric())
+    }
+}
+
 fn cost(instruction: &Instruction<'_>) -> u64 {
     match instruction {
-        Instruction::Bytes(bytes) => (bytes.len() as u64).wrapping_shr(5).saturating_add(1),
+        Instruction::Bytes(bytes) | Instruction::Folded(bytes) => {
+            (bytes.len() as u64).wrapping_shr(5).saturating_add(1)
+        }
         Instruction::OneOf(choices) | Instruction::NoneOf(choices) => {
             (choices.iter().count() as u64).saturating_add(1)
         }

@@ -43,7 +43,7 @@ pub(crate) fn is_allowed(pack: &Pack<'_>, size_bytes: u64, digests: &Digests) ->
     let mut allowed = false;
     for table in tables(pack, HashRole::Allow, Options::default()) {
         if let Some(digest) = digests.of(table.digest) {
-            table.find(size_bytes, digest.as_bytes(), &mut |_, _| allowed = true);
+            table.find(size_bytes, digest.as_bytes(), &mut |_| allowed = true);
         }
     }
     allowed
@@ -76,8 +76,8 @@ impl Look<'_> {
         (size_bytes, digest): (u64, Digest),
         place: Match,
     ) {
-        table.find(size_bytes, digest.as_bytes(), &mut |rule, size| {
-            let text = pack.hash_rule_text(rule, &digest, size).unwrap_or_default();
+        table.find(size_bytes, digest.as_bytes(), &mut |rule| {
+            let text = pack.rule_text(rule).unwrap_or_default();
             self.hits.push(Hit {
                 rule,
                 text_sha256: Sha256::digest(&text).into(),

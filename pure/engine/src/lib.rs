@@ -14,12 +14,18 @@
     )
 )]
 
+mod anchors;
 mod body;
 mod chain;
 mod digests;
+mod exact;
 mod hashes;
+mod hits;
 mod offsets;
+mod part;
+mod reader;
 mod scanner;
+mod search;
 mod targets;
 mod window;
 

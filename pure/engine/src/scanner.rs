@@ -1,20 +1,21 @@
 //! One object against one pack.
 
-use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
-use proto::{Budget, MATCHES_MAX, Match, Reason};
-use rules::body::Gap;
-use rules::pack::{BodyRule, Group, SearchTable};
+use proto::{Budget, Match, Reason};
+use rules::pack::{Group, SearchTable};
 use rules::{Pack, RuleId};
-use sha2::{Digest as _, Sha256};
 use unpack::{Facts, ReadError, Source};
 
+use crate::anchors::{AnchorPass, Triggered};
 use crate::body::Span;
-use crate::chain::{Chains, Found};
 use crate::digests::{Digesting, Wanted};
+use crate::exact::{Exact, Tools};
 use crate::hashes::{self, Look, Trouble};
-use crate::offsets;
-use crate::window::Window;
+use crate::hits::Hits;
+use crate::part::Subject;
+use crate::reader::Reader;
+use crate::search::Search;
 
 /// An object to look at.
 pub struct Object<'a> {
@@ -28,6 +29,8 @@ pub struct Object<'a> {
     pub groups: &'a [Group],
     /// Which hash signatures apply.
     pub hashing: Hashing,
+    /// The formats that it lies in, the outermost first.
+    pub containers: &'a [&'static str],
 }
 
 /// Which hash signatures apply to an object.
@@ -76,27 +79,13 @@ pub struct Examined {
     pub read_error: Option<ReadError>,
 }
 
-/// Bytes searched between two looks at the clock.
-const STEP_BYTES: usize = 1 << 20;
-/// Bytes searched before the places found are looked at, so that their list stays short.
-const BLOCK_BYTES: usize = 64 << 10;
-
 /// Looks at objects, one after another, with one set of buffers.
 pub struct Scanner<'p> {
     pack: &'p Pack<'p>,
-    margin: usize,
-    buffer: Vec<u8>,
-    places: Vec<Place>,
+    reader: Reader,
+    search: Search,
     span: Span,
-    chains: Chains,
-}
-
-/// A place where a literal may begin, and the table that says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    at: u64,
-    table: u8,
-    short: bool,
+    exact: Exact,
 }
 
 impl<'p> Scanner<'p> {
@@ -104,14 +93,14 @@ impl<'p> Scanner<'p> {
     #[must_use]
     pub fn new(pack: &'p Pack<'p>) -> Self {
         let part = usize::try_from(pack.part_bytes_max()).unwrap_or(usize::MAX);
+        // Room for the longest part on both sides of a literal, and for a neighbour's class.
+        let margin = part.min(rules::body::PART_BYTES_MAX).saturating_add(8);
         Self {
             pack,
-            // Room for the longest part on both sides of a literal, and for a neighbour's class.
-            margin: part.min(rules::body::PART_BYTES_MAX).saturating_add(8),
-            buffer: Vec::new(),
-            places: Vec::new(),
+            reader: Reader::new(margin),
+            search: Search::default(),
             span: Span::default(),
-            chains: Chains::default(),
+            exact: Exact::default(),
         }
     }
 
@@ -137,25 +126,25 @@ impl<'p> Scanner<'p> {
         examined
     }
 
-    fn look(
+    fn look<'a>(
         &mut self,
-        object: &Object<'_>,
+        object: &Object<'a>,
         options: Options,
         budget: &mut Budget,
         examined: &mut Examined,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), Trouble>
+    where
+        'p: 'a,
+    {
         let size_bytes = object.source.size_bytes();
         let wanted = match object.hashing {
             Hashing::Everything => hashes::wanted(self.pack, size_bytes, options),
             Hashing::Nothing => Wanted::default(),
         };
-        let mut pass = Pass {
-            digesting: wanted.any().then(|| Digesting::new(wanted)),
-            bodies: Bodies::new(self.pack, object, options),
-        };
-        self.chains.clear();
-        let searched = self.search(object, &mut pass, budget);
-        let digests = match pass.digesting {
+        let mut digesting = wanted.any().then(|| Digesting::new(wanted));
+        let mut hits = Hits::new(self.pack, options);
+        let searched = self.search(object, (&mut digesting, &mut hits), budget);
+        let digests = match digesting {
             // A part of the object has no digest that a rule could speak of.
             Some(digesting) if searched.is_ok() && object.look_bytes >= size_bytes => {
                 digesting.finish()
@@ -170,313 +159,67 @@ impl<'p> Scanner<'p> {
         };
         hashes::whole(self.pack, size_bytes, &digests, &mut look);
         let structure = hashes::structure(self.pack, object, &mut look, budget);
-        examined.hits.extend(pass.bodies.into_hits());
+        examined.hits.extend(hits.into_hits());
         searched.and(structure)
     }
 
-    /// Reads the object window by window, from its first byte to its last.
-    fn search(
+    /// Both passes over the object.
+    fn search<'a>(
         &mut self,
-        object: &Object<'_>,
-        pass: &mut Pass<'_>,
+        object: &Object<'a>,
+        (digesting, hits): (&mut Option<Digesting>, &mut Hits<'a>),
         budget: &mut Budget,
-    ) -> Result<(), Trouble> {
-        let total = object.look_bytes.min(object.source.size_bytes());
-        self.buffer.clear();
-        let mut base = 0u64;
-        let mut at = 0u64;
-        while at < total {
-            budget.check_time().map_err(Trouble::Limit)?;
-            let keep_from = at.saturating_sub(self.margin as u64);
-            let stale = usize::try_from(keep_from.saturating_sub(base)).unwrap_or(usize::MAX);
-            self.buffer.drain(..stale.min(self.buffer.len()));
-            base = keep_from;
-            let wanted = at.saturating_add((STEP_BYTES.saturating_add(self.margin)) as u64);
-            self.fill(object, (base, wanted.min(total)), pass)?;
-            let loaded = base.saturating_add(self.buffer.len() as u64);
-            let end = if loaded >= total {
-                total
-            } else {
-                loaded.saturating_sub(self.margin as u64)
-            };
-            if end <= at || !pass.goes_on() {
-                break;
-            }
-            self.search_window((base, total), (at, end), &mut pass.bodies, budget)
-                .map_err(Trouble::Limit)?;
-            at = end;
-        }
-        Ok(())
-    }
-
-    /// Makes the buffer reach from `base` to `until`.
-    fn fill(
-        &mut self,
-        object: &Object<'_>,
-        (base, until): (u64, u64),
-        pass: &mut Pass<'_>,
-    ) -> Result<(), Trouble> {
-        let have = self.buffer.len();
-        let want = usize::try_from(until.saturating_sub(base)).unwrap_or(have);
-        if want <= have {
+    ) -> Result<(), Trouble>
+    where
+        'p: 'a,
+    {
+        let tables = self.tables(object);
+        let subject = Subject {
+            pack: self.pack,
+            facts: object.facts,
+            size_bytes: object.source.size_bytes(),
+        };
+        let bytes = (object.source, object.look_bytes);
+        let mut triggered = Triggered::default();
+        let mut pass = AnchorPass {
+            subject,
+            tables: &tables,
+            hits,
+            triggered: &mut triggered,
+        };
+        let (search, span) = (&mut self.search, &mut self.span);
+        self.reader
+            .visit(bytes, budget, &mut |window, (from, to), budget| {
+                if let (Some(digesting), Some(bytes)) = (&mut *digesting, window.range(from, to)) {
+                    digesting.update(bytes);
+                }
+                if pass.goes_on() {
+                    pass.block((window, (from, to)), (search, span), budget)?;
+                }
+                // Digests need every byte; signatures only until one has fired.
+                Ok(if digesting.is_some() || pass.goes_on() {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                })
+            })?;
+        if triggered.is_empty() || hits.are_enough() {
             return Ok(());
         }
-        self.buffer.resize(want, 0);
-        let from = base.saturating_add(have as u64);
-        let fresh = self.buffer.get_mut(have..).unwrap_or_default();
-        let count = object.source.read_at(from, fresh).map_err(Trouble::Read)?;
-        if count < fresh.len() {
-            self.buffer.truncate(have.saturating_add(count));
-            return Err(Trouble::Read(ReadError::Shrank));
-        }
-        if let Some(digesting) = &mut pass.digesting {
-            digesting.update(fresh);
-        }
-        Ok(())
-    }
-
-    fn search_window(
-        &mut self,
-        (base, total): (u64, u64),
-        (from, to): (u64, u64),
-        bodies: &mut Bodies<'_>,
-        budget: &mut Budget,
-    ) -> Result<(), Reason> {
-        if bodies.is_done() {
-            return Ok(());
-        }
-        let buffer = std::mem::take(&mut self.buffer);
-        let window = Window {
-            bytes: &buffer,
-            base,
-            total,
+        let tools = Tools {
+            reader: &mut self.reader,
+            search: &mut self.search,
+            span: &mut self.span,
         };
-        let mut result = Ok(());
-        let mut block = from;
-        while block < to && result.is_ok() && !bodies.is_done() {
-            let end = block.saturating_add(BLOCK_BYTES as u64).min(to);
-            self.collect(&window, (block, end), bodies);
-            result = self.visit(&window, bodies, budget);
-            block = end;
-        }
-        self.buffer = buffer;
-        result
+        self.exact
+            .run((subject, bytes), (&triggered, hits), tools, budget)
     }
 
-    /// Lists the places in a block where some literal may begin, in their order.
-    fn collect(&mut self, window: &Window<'_>, (from, to): (u64, u64), bodies: &Bodies<'_>) {
-        self.places.clear();
-        let until = window.base.saturating_add(window.bytes.len() as u64);
-        let slice = |behind: u64| {
-            window
-                .range(from, to.saturating_add(behind).min(until))
-                .unwrap_or_default()
-        };
-        for (table, search) in (0u8..).zip(bodies.tables()) {
-            let places = &mut self.places;
-            search.for_each_long(slice(3), &mut |index| {
-                let at = from.saturating_add(index as u64);
-                places.push(Place {
-                    at,
-                    table,
-                    short: false,
-                });
-            });
-            search.for_each_short(slice(1), &mut |index| {
-                let at = from.saturating_add(index as u64);
-                places.push(Place {
-                    at,
-                    table,
-                    short: true,
-                });
-            });
-        }
-        self.places.sort_unstable();
-    }
-
-    /// Looks closer at each place.
-    fn visit(
-        &mut self,
-        window: &Window<'_>,
-        bodies: &mut Bodies<'_>,
-        budget: &mut Budget,
-    ) -> Result<(), Reason> {
-        let mut parts = Vec::new();
-        for place in std::mem::take(&mut self.places) {
-            parts.clear();
-            bodies.literals(window, place, &mut parts);
-            budget.spend_work((parts.len() as u64).saturating_add(1))?;
-            for part in &parts {
-                self.check(window, place.at, *part, (bodies, budget))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn check(
-        &mut self,
-        window: &Window<'_>,
-        literal: u64,
-        number: u32,
-        (bodies, budget): (&mut Bodies<'_>, &mut Budget),
-    ) -> Result<(), Reason> {
-        let Some(part) = self.pack.part(number) else {
-            return Ok(());
-        };
-        let Some((rule, index)) = bodies.rule_of(part.body, number) else {
-            return Ok(());
-        };
-        if !self.span.find(&part.program, window, literal, budget)? {
-            return Ok(());
-        }
-        if index == 0 {
-            let Some((first, last)) = bodies.range(&rule) else {
-                return Ok(());
-            };
-            self.span
-                .starts
-                .retain(|start| (first..=last).contains(start));
-            if self.span.starts.is_empty() {
-                return Ok(());
-            }
-        }
-        let next = number
-            .checked_add(1)
-            .filter(|_| index.saturating_add(1) < rule.parts);
-        let next_gap = next
-            .and_then(|next| self.pack.part(next))
-            .map(|next| next.gap);
-        let found = Found {
-            body: part.body,
-            index,
-            parts: rule.parts,
-            gap: part.gap,
-            next_gap: next_gap.unwrap_or(Gap {
-                min: 0,
-                max: u32::MAX,
-            }),
-            starts: &self.span.starts,
-            ends: &self.span.ends,
-        };
-        if let Some(place) = self.chains.add(&found, budget)? {
-            bodies.hit(rule.rule, place);
-        }
-        Ok(())
-    }
-}
-
-/// What one pass over an object gathers.
-struct Pass<'a> {
-    digesting: Option<Digesting>,
-    bodies: Bodies<'a>,
-}
-
-impl Pass<'_> {
-    /// Digests need every byte; body signatures only until one has fired.
-    fn goes_on(&self) -> bool {
-        self.digesting.is_some() || !self.bodies.is_done()
-    }
-}
-
-/// The body signatures that apply to an object, and those that fired.
-struct Bodies<'a> {
-    pack: &'a Pack<'a>,
-    facts: Option<&'a Facts>,
-    total: u64,
-    options: Options,
-    tables: Vec<SearchTable<'a>>,
-    hits: BTreeMap<RuleId, Vec<Match>>,
-    /// In the order in which they fired.
-    order: Vec<RuleId>,
-}
-
-impl<'a> Bodies<'a> {
-    fn new(pack: &'a Pack<'a>, object: &Object<'a>, options: Options) -> Self {
+    fn tables(&self, object: &Object<'_>) -> Vec<SearchTable<'p>> {
         let applies = |table: &&SearchTable<'_>| {
             table.group == Group::Any || object.groups.contains(&table.group)
         };
-        Self {
-            pack,
-            facts: object.facts,
-            total: object.source.size_bytes(),
-            options,
-            tables: pack
-                .search_tables()
-                .iter()
-                .filter(applies)
-                .copied()
-                .collect(),
-            hits: BTreeMap::new(),
-            order: Vec::new(),
-        }
-    }
-
-    fn tables(&self) -> impl Iterator<Item = SearchTable<'a>> {
-        self.tables.iter().copied()
-    }
-
-    fn is_done(&self) -> bool {
-        self.tables.is_empty() || (!self.options.all_matches && !self.order.is_empty())
-    }
-
-    /// The parts whose literal is at this place.
-    fn literals(&self, window: &Window<'_>, place: Place, parts: &mut Vec<u32>) {
-        let Some(table) = self.tables.get(usize::from(place.table)) else {
-            return;
-        };
-        let mut found = |part| parts.push(part);
-        let bytes = |count| window.range(place.at, place.at.saturating_add(count));
-        if place.short {
-            if let Some(bytes) = bytes(3).or_else(|| bytes(2)) {
-                table.find_short(bytes, &mut found);
-            }
-        } else if let Some(gram) = bytes(4).and_then(|bytes| bytes.first_chunk().copied()) {
-            table.find(u32::from_le_bytes(gram), &mut found);
-        }
-    }
-
-    /// The rule of a part and the part's number in it, if the rule may still fire.
-    fn rule_of(&self, body: u32, part: u32) -> Option<(BodyRule, u32)> {
-        let rule = self.pack.body(body)?;
-        let index = part
-            .checked_sub(rule.first_part)
-            .filter(|index| *index < rule.parts)?;
-        let pua = || {
-            self.pack
-                .rule(rule.rule)
-                .is_some_and(|rule| rule.kind.is_pua())
-        };
-        let full = self
-            .hits
-            .get(&rule.rule)
-            .is_some_and(|places| places.len() >= MATCHES_MAX);
-        (!full && (self.options.pua || !pua())).then_some((rule, index))
-    }
-
-    fn range(&self, rule: &BodyRule) -> Option<(u64, u64)> {
-        offsets::resolve(&rule.offset, self.facts, self.total)
-    }
-
-    fn hit(&mut self, rule: RuleId, place: Match) {
-        let places = self.hits.entry(rule).or_default();
-        if places.is_empty() {
-            self.order.push(rule);
-        }
-        if !places.contains(&place) {
-            places.push(place);
-        }
-    }
-
-    fn into_hits(mut self) -> Vec<Hit> {
-        let hit = |rule: RuleId| {
-            let text = self.pack.rule_text(rule).unwrap_or_default();
-            let matches = self.hits.remove(&rule).unwrap_or_default();
-            Hit {
-                rule,
-                text_sha256: Sha256::digest(&text).into(),
-                matches,
-            }
-        };
-        self.order.into_iter().map(hit).collect()
+        let tables = self.pack.search_tables().iter();
+        tables.filter(applies).copied().collect()
     }
 }

@@ -4,6 +4,7 @@
 use engine::{Examined, Hashing, Object, Options, Scanner};
 use proto::{Budget, Limits, Match, Reason, Unlimited};
 use rules::{Compiler, IgnoreList, Pack};
+use unpack::{ReadError, Source};
 
 const WINDOW: usize = 1 << 20;
 
@@ -20,14 +21,37 @@ fn pack_of(lines: &str) -> Vec<u8> {
     bytes
 }
 
+/// Bytes that are read window by window, as those of a large file are.
+struct Windowed<'a>(&'a [u8]);
+
+impl Source for Windowed<'_> {
+    fn size_bytes(&self) -> u64 {
+        self.0.size_bytes()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        self.0.read_at(offset, buffer)
+    }
+}
+
+/// The look at these bytes in windows, which finds what a look at all of them at once does.
 fn examine(pack: &[u8], bytes: &[u8], limits: Limits) -> Examined {
+    let windowed = examine_source(pack, &Windowed(bytes), limits);
+    let whole = examine_source(pack, &bytes, limits);
+    assert_eq!(windowed.hits, whole.hits);
+    assert_eq!(windowed.limit, whole.limit);
+    windowed
+}
+
+fn examine_source(pack: &[u8], source: &dyn Source, limits: Limits) -> Examined {
     let pack = Pack::open(pack).unwrap();
     let object = Object {
-        source: &bytes,
-        look_bytes: bytes.len() as u64,
+        source,
+        look_bytes: source.size_bytes(),
         facts: None,
         groups: &[],
         hashing: Hashing::Everything,
+        containers: &[],
     };
     let options = Options {
         all_matches: true,
@@ -109,14 +133,27 @@ fn offsets_count_from_the_object_not_from_the_window() {
     assert_eq!(found(format!("EOF-{}", bytes.len() - at)), 1);
 }
 
-/// Every place of the object begins a part whose end never comes.
+/// Every place of the object begins a part whose end is far away.
 #[test]
 fn endless_beginnings_end_as_a_limit_and_not_as_clean() {
     let lines: String = (0..400)
         .map(|index| format!("T{index}:0:*:616161{{0-1000000}}7a7a{index:04}\n"))
         .collect();
     let pack = pack_of(&lines);
-    let examined = examine(&pack, &vec![b'a'; 4 << 20], Limits::default());
+    let mut bytes = vec![b'a'; 4 << 20];
+    let examined = examine(&pack, &bytes, Limits::default());
+    assert!(examined.hits.is_empty());
+    assert_eq!(
+        examined.limit, None,
+        "no end is there, so no beginning is looked at"
+    );
+    // The last four digits of each signature, as the two bytes that they stand for.
+    let decimal = |number: u8| number / 10 * 16 + number % 10;
+    bytes.extend((0..400u16).flat_map(|index| {
+        let digits = [index / 100, index % 100].map(|half| decimal(u8::try_from(half).unwrap()));
+        [b'z', b'z', digits[0], digits[1]]
+    }));
+    let examined = examine(&pack, &bytes, Limits::default());
     assert!(examined.hits.is_empty());
     assert!(
         matches!(

@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::hash::to_hex;
-use crate::pack::{Pack, RuleId};
+use crate::pack::Pack;
 use crate::report::{self, PendingRow, SourceRow};
 
 /// What became of each source's lines.
@@ -34,8 +34,8 @@ pub fn describe_dropped(pack: &Pack<'_>, out: &mut dyn FnMut(String)) {
 /// The text and the provenance of every rule with this name; gives how many there are.
 pub fn describe_rule(pack: &Pack<'_>, name: &str, out: &mut dyn FnMut(String)) -> u64 {
     let mut found = 0u64;
-    for id in (0..pack.rule_count()).map(RuleId) {
-        let Some(rule) = pack.rule(id).filter(|rule| rule.name == name.as_bytes()) else {
+    for id in pack.rules_named(name.as_bytes()) {
+        let Some(rule) = pack.rule(id) else {
             continue;
         };
         if found > 0 {

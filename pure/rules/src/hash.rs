@@ -88,6 +88,8 @@ pub(crate) struct HashLine<'a> {
     pub(crate) name: &'a [u8],
     /// What follows the name, with its colon.
     pub(crate) suffix: &'a [u8],
+    /// Whether digest and size are written as we would write them.
+    pub(crate) is_canonical: bool,
 }
 
 /// Why a line gives no rule.
@@ -111,8 +113,7 @@ pub(crate) fn parse(kind: Kind, line: &[u8]) -> Result<HashLine<'_>, LineTrouble
     else {
         return Err(LineTrouble::Dropped("fewer than three fields"));
     };
-    let section = matches!(kind, Kind::Mdb | Kind::Msb | Kind::Mdu | Kind::Msu);
-    let (hash, size) = if section {
+    let (hash, size) = if has_size_first(kind) {
         (second, first)
     } else {
         (first, second)
@@ -135,7 +136,13 @@ pub(crate) fn parse(kind: Kind, line: &[u8]) -> Result<HashLine<'_>, LineTrouble
         size_bytes,
         name,
         suffix,
+        is_canonical: !hash.iter().any(u8::is_ascii_uppercase) && size.first() != Some(&b'0'),
     })
+}
+
+/// Whether lines of this kind have the size before the digest.
+pub(crate) fn has_size_first(kind: Kind) -> bool {
+    matches!(kind, Kind::Mdb | Kind::Msb | Kind::Mdu | Kind::Msu)
 }
 
 fn parse_size(field: &[u8], levels: &Levels) -> Result<u32, LineTrouble> {

@@ -23,6 +23,11 @@ mod describe;
 mod hash;
 mod ignore;
 mod kind;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the compiler takes these lines next")
+)]
+pub mod logical;
 mod offset;
 pub mod pack;
 mod passwords;

@@ -3,9 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
 use rules::pack::HashRole;
-use rules::{
-    Compiler, IgnoreList, Pack, RuleId, describe_dropped, describe_rule, describe_sources,
-};
+use rules::{Compiler, IgnoreList, Pack, describe_dropped, describe_rule, describe_sources};
 
 const HDB: &[u8] = b"44d88612fea8a8f36de82e1278abb02f:68:Eicar\n\
 44D88612FEA8A8F36DE82E1278ABB02F:69:Upper:1\n\
@@ -83,7 +81,7 @@ fn a_rule_shows_its_own_text_however_it_was_written() {
         b"44D88612FEA8A8F36DE82E1278ABB02F:69:Upper:1",
         b"Body:0:*:6162636465*666768",
     ] {
-        let texts = (0..pack.rule_count()).map(|id| pack.rule_text(RuleId(id)).unwrap());
+        let texts = pack.rule_ids().map(|id| pack.rule_text(id).unwrap());
         assert!(
             texts.into_iter().any(|text| text == line),
             "{}",
@@ -130,8 +128,10 @@ fn every_truncation_and_every_flipped_byte_is_survived() {
         let Ok(pack) = Pack::open(&damaged) else {
             continue;
         };
-        for id in 0..pack.rule_count().min(64) {
-            let _ = pack.rule_text(RuleId(id));
+        for id in pack.rule_ids().take(64) {
+            let _ = pack.rule_text(id);
+        }
+        for id in 0..64 {
             let _ = pack.body(id);
             let _ = pack.part(id);
         }

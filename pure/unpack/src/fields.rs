@@ -27,15 +27,7 @@ pub(crate) fn u32_be(bytes: &[u8], offset: usize) -> Option<u32> {
 
 /// Where `needle` first occurs at or after `from`.
 pub(crate) fn find(haystack: &[u8], needle: &[u8], from: usize) -> Option<usize> {
-    let first = *needle.first()?;
-    let mut at = from;
-    loop {
-        let rest = haystack.get(at..)?;
-        let step = rest.iter().position(|byte| *byte == first)?;
-        at = at.checked_add(step)?;
-        if haystack.get(at..)?.starts_with(needle) {
-            return Some(at);
-        }
-        at = at.checked_add(1)?;
-    }
+    needle.first()?;
+    let found = memchr::memmem::find(haystack.get(from..)?, needle)?;
+    from.checked_add(found)
 }

@@ -1,13 +1,14 @@
 //! Which format an object is in, by its content. The first match in the registry wins; what
 //! nothing there recognises is a leaf: `empty`, `html`, `text` or `data`.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use proto::Budget;
 
 use crate::formats::zip::directory::locate;
 use crate::formats::{self, leaf};
-use crate::input::read_part;
+use crate::input::part_of;
 use crate::members::{Members, Trouble};
 use crate::{Facts, ReadError, Source};
 
@@ -120,24 +121,24 @@ fn registered() -> impl Iterator<Item = &'static Format> {
 }
 
 /// The first and the last bytes of an object that has some.
-struct Ends {
-    head: Vec<u8>,
+struct Ends<'s> {
+    head: Cow<'s, [u8]>,
     /// `None` where the head is the whole object.
-    tail: Option<Vec<u8>>,
+    tail: Option<Cow<'s, [u8]>>,
 }
 
-impl Ends {
-    fn read(source: &dyn Source) -> Result<Option<Self>, ReadError> {
+impl<'s> Ends<'s> {
+    fn read(source: &'s dyn Source) -> Result<Option<Self>, ReadError> {
         let size_bytes = source.size_bytes();
         if size_bytes == 0 {
             return Ok(None);
         }
-        let head = read_part(source, 0, HEAD_BYTES)?;
+        let head = part_of(source, 0, HEAD_BYTES)?;
         let tail = match size_bytes.checked_sub(head.len() as u64) {
             Some(0) => None,
             _ => {
                 let begin = size_bytes.saturating_sub(TAIL_BYTES as u64);
-                Some(read_part(source, begin, TAIL_BYTES)?)
+                Some(part_of(source, begin, TAIL_BYTES)?)
             }
         };
         Ok(Some(Self { head, tail }))

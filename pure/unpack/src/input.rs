@@ -1,6 +1,7 @@
 //! The compressed side of a decoder: a part of a source, read forward through one buffer that
 //! stays small until the decoder proves that it wants more.
 
+use std::borrow::Cow;
 use std::io;
 
 use crate::{ReadError, Source};
@@ -138,6 +139,21 @@ impl io::Read for Input<'_> {
         self.consume(count);
         Ok(count)
     }
+}
+
+/// A part of a source, cut to what the source has: where it lies, or a copy where it lies nowhere
+/// that can be pointed at.
+pub(crate) fn part_of(
+    source: &dyn Source,
+    offset: u64,
+    count: usize,
+) -> Result<Cow<'_, [u8]>, ReadError> {
+    if let Some(whole) = source.whole() {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let rest = whole.get(start..).unwrap_or_default();
+        return Ok(rest.get(..count).unwrap_or(rest).into());
+    }
+    read_part(source, offset, count).map(Cow::Owned)
 }
 
 /// Reads up to `count` bytes at `offset`, fewer at the end.

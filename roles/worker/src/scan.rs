@@ -146,6 +146,7 @@ fn scan_opened(
             ..Verdict::default()
         },
         path: Vec::new(),
+        formats: Vec::new(),
     };
     if stat.size_bytes <= WHOLE_BYTES_MAX.min(limits.memory_bytes_max) {
         whole.resize(usize::try_from(stat.size_bytes).unwrap_or(0), 0);
@@ -191,6 +192,8 @@ pub(crate) struct FileScan<'s, 'p> {
     verdict: Verdict,
     /// The names that lead to the object at hand.
     pub(crate) path: Vec<Vec<u8>>,
+    /// The formats that it lies in.
+    pub(crate) formats: Vec<&'static str>,
 }
 
 impl FileScan<'_, '_> {
@@ -232,12 +235,14 @@ impl FileScan<'_, '_> {
             .into_iter()
             .filter(|trouble| trouble.reason != Reason::Malformed);
         told.for_each(|trouble| self.trouble(trouble));
+        self.formats.push(format.name);
         let mut views = Views {
             scan: self,
             fired: examined.hits.iter().map(|hit| hit.rule).collect(),
         };
         views.object(source, normal, budget);
         self.inside(source, format, facts.as_ref(), budget);
+        self.formats.pop();
     }
 
     /// Looks at an object as it is.
@@ -255,18 +260,21 @@ impl FileScan<'_, '_> {
                 "there are more bytes than the limit allows",
             );
         }
+        let containers = std::mem::take(&mut self.formats);
         let object = Object {
             source,
             look_bytes,
             facts,
             groups,
             hashing: Hashing::Everything,
+            containers: &containers,
         };
         let options = Options {
             sha256: self.options.sha256 && self.path.is_empty(),
             ..self.options
         };
         let examined = self.scanner.examine(&object, options, budget);
+        self.formats = containers;
         if self.path.is_empty() {
             self.verdict.sha256 = examined.sha256;
         }

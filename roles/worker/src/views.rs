@@ -109,18 +109,21 @@ impl Views<'_, '_, '_> {
         if !self.scan.options.all_matches && !self.fired.is_empty() {
             return;
         }
+        let containers = std::mem::take(&mut self.scan.formats);
         let object = Object {
             source: view,
             look_bytes: view.size_bytes(),
             facts: None,
             groups,
             hashing,
+            containers: &containers,
         };
         let options = Options {
             sha256: false,
             ..self.scan.options
         };
         let mut examined = self.scan.scanner.examine(&object, options, budget);
+        self.scan.formats = containers;
         examined.hits.retain(|hit| self.fired.insert(hit.rule));
         self.scan.path.push(name.to_vec());
         self.scan.take(view, &examined);

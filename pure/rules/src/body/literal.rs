@@ -3,7 +3,7 @@
 //! The rarer the literal, the fewer places need a closer look. Rarity is judged by how common each
 //! byte is in programs, documents and text; runs of one byte are common everywhere.
 
-use super::parse::Element;
+use super::parse::{Element, Position};
 
 /// A literal that stands for its part in the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,24 +27,86 @@ pub(crate) struct Chosen {
     pub(crate) element: usize,
     /// Its first byte there.
     pub(crate) start: usize,
+    /// How common it is, on a logarithmic scale.
+    commonness: u32,
 }
 
-/// Chooses the rarest literal of a part, a longer one before a shorter one.
-pub(crate) fn choose(elements: &[Element]) -> Option<Chosen> {
-    for length in [4usize, 3, 2] {
-        let windows = elements.iter().enumerate().flat_map(|(element, piece)| {
-            let bytes: &[u8] = match piece {
-                Element::Bytes(bytes) => bytes,
-                _ => &[],
-            };
-            bytes
-                .windows(length)
-                .enumerate()
-                .map(move |(start, window)| (element, start, window))
+impl Chosen {
+    /// How often it is expected: a longer literal is rarer than a shorter one.
+    pub(crate) fn cost(&self) -> u64 {
+        let missing = Literal::BYTES_MAX.saturating_sub(usize::from(self.literal.length)) as u64;
+        missing
+            .saturating_mul(1 << 16)
+            .saturating_add(u64::from(self.commonness))
+    }
+}
+
+/// Bytes in a row that are fixed but for the case of letters.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// The bytes. Letters that match in either case are in lower case.
+    pub(crate) bytes: Vec<u8>,
+    /// The element in which it begins, at that element's first byte.
+    pub(crate) element: usize,
+    /// Where each further element that it spans begins in it.
+    joints: Vec<usize>,
+}
+
+impl Run {
+    /// The element that holds one of the run's bytes, and the byte's place there.
+    pub(crate) fn place(&self, index: usize) -> (usize, usize) {
+        let before = self.joints.iter().take_while(|joint| **joint <= index);
+        let (count, start) = before.fold((0usize, 0usize), |(count, _), joint| {
+            (count.saturating_add(1), *joint)
         });
-        let best =
-            windows.min_by_key(|(element, start, window)| (commonness(window), *element, *start));
-        if let Some((element, start, window)) = best {
+        (
+            self.element.saturating_add(count),
+            index.saturating_sub(start),
+        )
+    }
+}
+
+/// The runs of a part, in order.
+pub(crate) fn runs(elements: &[Element]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    let mut goes_on = false;
+    for (element, piece) in elements.iter().enumerate() {
+        let bytes = match piece {
+            Element::Bytes(bytes) | Element::Folded(bytes) => bytes,
+            // Looks, and takes nothing.
+            Element::Class(_, Position::Leading | Position::Trailing, _) => continue,
+            _ => {
+                goes_on = false;
+                continue;
+            }
+        };
+        match runs.last_mut().filter(|_| goes_on) {
+            Some(run) => {
+                run.joints.push(run.bytes.len());
+                run.bytes.extend(bytes);
+            }
+            None => runs.push(Run {
+                bytes: bytes.clone(),
+                element,
+                joints: Vec::new(),
+            }),
+        }
+        goes_on = true;
+    }
+    runs
+}
+
+/// Chooses the rarest literal of a part, a longer one before a shorter one. Its bytes are as the
+/// signature has them, which for letters in either case means lower case.
+pub(crate) fn choose(elements: &[Element]) -> Option<Chosen> {
+    let runs = runs(elements);
+    for length in [4usize, 3, 2] {
+        let windows = runs.iter().flat_map(|run| {
+            let windows = run.bytes.windows(length).enumerate();
+            windows.map(move |(start, window)| (run.place(start), window))
+        });
+        let best = windows.min_by_key(|(place, window)| (commonness(window), *place));
+        if let Some(((element, start), window)) = best {
             let mut bytes = [0u8; Literal::BYTES_MAX];
             bytes
                 .iter_mut()
@@ -55,6 +117,7 @@ pub(crate) fn choose(elements: &[Element]) -> Option<Chosen> {
                 literal: Literal { bytes, length },
                 element,
                 start,
+                commonness: commonness(window),
             });
         }
     }
@@ -109,6 +172,37 @@ mod tests {
         ];
         let chosen = choose(&elements).unwrap();
         assert_eq!((chosen.element, chosen.start), (3, 3));
+    }
+
+    #[test]
+    fn a_run_knows_the_element_of_each_of_its_bytes() {
+        let elements = [
+            Element::Bytes(b"AB".to_vec()),
+            Element::Folded(b"cd".to_vec()),
+            Element::Bytes(b"EFG".to_vec()),
+            Element::Any(1),
+            Element::Bytes(b"H".to_vec()),
+        ];
+        let runs = runs(&elements);
+        let texts: Vec<&[u8]> = runs.iter().map(|run| run.bytes.as_slice()).collect();
+        assert_eq!(texts, [&b"ABcdEFG"[..], b"H"]);
+        let places: Vec<_> = (0..7).map(|index| runs[0].place(index)).collect();
+        assert_eq!(
+            places,
+            [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)]
+        );
+        assert_eq!(runs[1].place(0), (4, 0));
+    }
+
+    #[test]
+    fn a_literal_may_reach_over_a_joint() {
+        let elements = [
+            Element::Bytes(vec![0, 0, 0xd3]),
+            Element::Folded(b"xyz".to_vec()),
+        ];
+        let chosen = choose(&elements).unwrap();
+        assert_eq!((chosen.element, chosen.start), (0, 2));
+        assert_eq!(&chosen.literal.bytes, b"\xd3xyz");
     }
 
     #[test]

@@ -6,14 +6,18 @@
 mod literal;
 mod parse;
 mod program;
+mod style;
 
 pub use literal::Literal;
 pub use parse::{Class, Gap, MaskedByte, Position, Sense};
 pub use program::{Choices, Damaged, Direction, Instruction, Program, Steps};
 
 pub(crate) use literal::{Chosen, choose};
-pub(crate) use parse::{Part, parse};
+#[expect(unused_imports, reason = "the choice of anchors takes runs next")]
+pub(crate) use literal::{Run, runs};
+pub(crate) use parse::{Part, parse, parse_styled};
 pub(crate) use program::encode;
+pub(crate) use style::{Case, Style, Width, Words};
 
 /// No part is longer, so that a scanner's windows can overlap by this much.
 pub const PART_BYTES_MAX: usize = 16 * 1024;

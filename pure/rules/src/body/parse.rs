@@ -1,6 +1,7 @@
 //! The grammar of hexadecimal body signatures.
 
 use super::PART_BYTES_MAX;
+use super::style::Style;
 use crate::hash::{LineTrouble, decimal, hex_digit};
 
 /// A byte of which only the bits under the mask count.
@@ -33,6 +34,9 @@ pub enum Class {
     LineEnd = 1,
     /// `(W)`: not a letter or digit.
     NonWord = 2,
+    /// Not a letter or digit in two bytes, the second of them zero. Stands at edges only: it is
+    /// what a whole word (`::f`) means for a wide string.
+    WideNonWord = 3,
 }
 
 /// Where a class stands in its part: at an edge it looks, inside it consumes.
@@ -52,6 +56,8 @@ pub enum Position {
 pub(crate) enum Element {
     /// Exactly these bytes.
     Bytes(Vec<u8>),
+    /// These bytes, with letters in either case; held in lower case.
+    Folded(Vec<u8>),
     /// One byte under a mask.
     Masked(MaskedByte),
     /// This many bytes, whatever they are.
@@ -107,7 +113,7 @@ impl Part {
 impl Element {
     fn bytes_max(&self) -> usize {
         match self {
-            Self::Bytes(bytes) => bytes.len(),
+            Self::Bytes(bytes) | Self::Folded(bytes) => bytes.len(),
             Self::Masked(_) => 1,
             Self::Any(count) => usize::from(*count),
             Self::Skip(_, max) => usize::from(*max),
@@ -136,8 +142,14 @@ type Parsed<T> = Result<T, LineTrouble>;
 
 /// Parses a hexadecimal signature into its parts.
 pub(crate) fn parse(text: &[u8]) -> Parsed<Vec<Part>> {
+    parse_styled(text, Style::default())
+}
+
+/// Parses a hexadecimal signature that is to be read in a style.
+pub(crate) fn parse_styled(text: &[u8], style: Style) -> Parsed<Vec<Part>> {
     let mut parser = Parser {
         left: text,
+        style,
         parts: Vec::new(),
         gap: ANY_GAP,
         elements: Vec::new(),
@@ -146,6 +158,7 @@ pub(crate) fn parse(text: &[u8]) -> Parsed<Vec<Part>> {
         parser.step(next)?;
     }
     parser.end_part()?;
+    style.bound_words(&mut parser.parts);
     for part in &parser.parts {
         if part.bytes_max() > PART_BYTES_MAX {
             return Err(LineTrouble::Dropped("a part is longer than 16 KiB"));
@@ -156,6 +169,7 @@ pub(crate) fn parse(text: &[u8]) -> Parsed<Vec<Part>> {
 
 struct Parser<'a> {
     left: &'a [u8],
+    style: Style,
     parts: Vec<Part>,
     gap: Gap,
     elements: Vec<Element>,
@@ -177,7 +191,7 @@ impl<'a> Parser<'a> {
             b'(' => self.parenthesis(Sense::Is),
             _ => {
                 let byte = take_masked(&mut self.left)?;
-                push_masked(&mut self.elements, byte);
+                self.style.push(&mut self.elements, byte);
                 Ok(())
             }
         }
@@ -199,6 +213,7 @@ impl<'a> Parser<'a> {
             return Err(LineTrouble::Dropped("a gap with no bytes on one side"));
         }
         let mut elements = std::mem::take(&mut self.elements);
+        elements.iter_mut().for_each(Element::settle);
         let last = elements.len().saturating_sub(1);
         for (index, element) in elements.iter_mut().enumerate() {
             if let Element::Class(_, position, _) = element {
@@ -285,9 +300,12 @@ impl<'a> Parser<'a> {
                 .push(Element::Class(class, Position::Inner, sense));
             return Ok(());
         }
-        let choices = alternatives(inner, ALTERNATIVE_DEPTH_MAX)?;
+        let choices = alternatives(inner, self.style, ALTERNATIVE_DEPTH_MAX)?;
         self.elements.push(match sense {
             Sense::Is => Element::Alternatives(choices),
+            Sense::IsNot if self.style != Style::default() => {
+                return Err(LineTrouble::Dropped("a negated alternation with modifiers"));
+            }
             Sense::IsNot => {
                 let length = choices.first().map_or(0, Vec::len);
                 let plain = |choice: &Alternative| choice.iter().all(|byte| byte.mask == 0xff);
@@ -330,7 +348,7 @@ fn closing(text: &[u8]) -> Option<usize> {
 }
 
 /// The choices between the outer bars, nested alternations multiplied out.
-fn alternatives(inner: &[u8], depth_left: u32) -> Parsed<Vec<Alternative>> {
+fn alternatives(inner: &[u8], style: Style, depth_left: u32) -> Parsed<Vec<Alternative>> {
     const TOO_MANY: LineTrouble = LineTrouble::Dropped("an alternation has over 1,024 choices");
     let mut choices: Vec<Alternative> = Vec::new();
     let mut left = inner;
@@ -340,7 +358,7 @@ fn alternatives(inner: &[u8], depth_left: u32) -> Parsed<Vec<Alternative>> {
             match left.first().copied() {
                 None | Some(b'|') => break,
                 Some(b'(') => {
-                    let (nested, rest) = nested(left, depth_left)?;
+                    let (nested, rest) = nested(left, style, depth_left)?;
                     left = rest;
                     current = product(&current, &nested);
                 }
@@ -354,7 +372,8 @@ fn alternatives(inner: &[u8], depth_left: u32) -> Parsed<Vec<Alternative>> {
                 }
                 Some(_) => {
                     let byte = take_masked(&mut left)?;
-                    current.iter_mut().for_each(|choice| choice.push(byte));
+                    let choices = current.iter_mut();
+                    choices.for_each(|choice| style.push_choice(choice, byte));
                 }
             }
             if current.len() > ALTERNATIVES_MAX {
@@ -372,7 +391,7 @@ fn alternatives(inner: &[u8], depth_left: u32) -> Parsed<Vec<Alternative>> {
     }
 }
 
-fn nested(text: &[u8], depth_left: u32) -> Parsed<(Vec<Alternative>, &[u8])> {
+fn nested(text: &[u8], style: Style, depth_left: u32) -> Parsed<(Vec<Alternative>, &[u8])> {
     const WRONG: LineTrouble = LineTrouble::Dropped("an alternation is not closed");
     let depth_left = depth_left
         .checked_sub(1)
@@ -384,7 +403,7 @@ fn nested(text: &[u8], depth_left: u32) -> Parsed<(Vec<Alternative>, &[u8])> {
             "a character class inside an alternation",
         ));
     }
-    let choices = alternatives(inner, depth_left)?;
+    let choices = alternatives(inner, style, depth_left)?;
     Ok((
         choices,
         text.get(end.saturating_add(1)..).unwrap_or_default(),
@@ -437,16 +456,8 @@ fn take_masked(left: &mut &[u8]) -> Parsed<MaskedByte> {
     })
 }
 
-fn push_masked(elements: &mut Vec<Element>, byte: MaskedByte) {
-    match (byte.mask, elements.last_mut()) {
-        (0xff, Some(Element::Bytes(bytes))) => bytes.push(byte.value),
-        (0xff, _) => elements.push(Element::Bytes(vec![byte.value])),
-        (0, _) => push_any(elements, 1),
-        _ => elements.push(Element::Masked(byte)),
-    }
-}
-
-fn push_any(elements: &mut Vec<Element>, count: u16) {
+/// Adds wildcards, to those before them if there are any.
+pub(super) fn push_any(elements: &mut Vec<Element>, count: u16) {
     match elements.last_mut() {
         Some(Element::Any(total)) => *total = total.saturating_add(count),
         _ => elements.push(Element::Any(count)),

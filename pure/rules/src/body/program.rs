@@ -11,8 +11,9 @@
 //! | 4 | min, max | between so many and so many bytes |
 //! | 5, 6 | size u32, then for each choice: length u16, (value, mask)… | one, or none, of these |
 //! | 7 | class, position, sense | a character class |
+//! | 8 | length u16, bytes in lower case | these bytes, with letters in either case |
 
-use super::literal::Chosen;
+use super::literal::{Chosen, Literal};
 use super::parse::{Class, Element, MaskedByte, Position, Sense};
 
 /// Which way to read from the literal.
@@ -29,6 +30,8 @@ pub enum Direction {
 pub enum Instruction<'a> {
     /// These bytes.
     Bytes(&'a [u8]),
+    /// These bytes, which are in lower case; letters match in either case.
+    Folded(&'a [u8]),
     /// One byte under a mask.
     Masked(MaskedByte),
     /// So many bytes.
@@ -83,6 +86,21 @@ impl<'a> Program<'a> {
         Some(Self { before, after })
     }
 
+    /// The literal that the part is searched by.
+    #[must_use]
+    pub fn literal(&self) -> Option<Literal> {
+        let Some(Ok(Instruction::Bytes(text))) = self.steps(Direction::After).next_step() else {
+            return None;
+        };
+        let mut bytes = [0; Literal::BYTES_MAX];
+        bytes
+            .iter_mut()
+            .zip(text)
+            .for_each(|(to, from)| *to = *from);
+        let length = u8::try_from(text.len().min(Literal::BYTES_MAX)).ok()?;
+        (length >= 2).then_some(Literal { bytes, length })
+    }
+
     /// The instructions of one direction.
     #[must_use]
     pub fn steps(&self, direction: Direction) -> Steps<'a> {
@@ -106,9 +124,14 @@ impl<'a> Steps<'a> {
     fn read(&mut self) -> Option<Instruction<'a>> {
         let left = &mut self.left;
         match take_u8(left)? {
-            1 => {
+            code @ (1 | 8) => {
                 let length = usize::from(take_u16(left)?);
-                take(left, length).map(Instruction::Bytes)
+                let bytes = take(left, length)?;
+                Some(if code == 1 {
+                    Instruction::Bytes(bytes)
+                } else {
+                    Instruction::Folded(bytes)
+                })
             }
             2 => Some(Instruction::Masked(MaskedByte {
                 value: take_u8(left)?,
@@ -132,6 +155,7 @@ impl<'a> Steps<'a> {
                     0 => Class::Boundary,
                     1 => Class::LineEnd,
                     2 => Class::NonWord,
+                    3 => Class::WideNonWord,
                     _ => return None,
                 };
                 let position = match take_u8(left)? {
@@ -164,10 +188,14 @@ pub(crate) fn encode(elements: &[Element], chosen: &Chosen) -> Vec<u8> {
         .split_at_checked(chosen.element)
         .unwrap_or((elements, &[]));
     let mut tail = tail.iter();
-    if let Some(Element::Bytes(bytes)) = tail.next() {
+    if let Some(element @ (Element::Bytes(bytes) | Element::Folded(bytes))) = tail.next() {
+        let code = match element {
+            Element::Folded(_) => FOLDED,
+            _ => BYTES,
+        };
         let (left, right) = bytes.split_at_checked(chosen.start).unwrap_or((bytes, &[]));
-        put_bytes(&mut before, left);
-        put_bytes(&mut after, right);
+        put_bytes(&mut before, code, left);
+        put_bytes(&mut after, code, right);
     }
     head.iter()
         .rev()
@@ -181,7 +209,8 @@ pub(crate) fn encode(elements: &[Element], chosen: &Chosen) -> Vec<u8> {
 
 fn put(out: &mut Vec<u8>, element: &Element) {
     match element {
-        Element::Bytes(bytes) => put_bytes(out, bytes),
+        Element::Bytes(bytes) => put_bytes(out, BYTES, bytes),
+        Element::Folded(bytes) => put_bytes(out, FOLDED, bytes),
         Element::Masked(byte) => out.extend([2, byte.value, byte.mask]),
         Element::Any(count) => {
             out.push(3);
@@ -196,9 +225,12 @@ fn put(out: &mut Vec<u8>, element: &Element) {
     }
 }
 
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+const BYTES: u8 = 1;
+const FOLDED: u8 = 8;
+
+fn put_bytes(out: &mut Vec<u8>, code: u8, bytes: &[u8]) {
     for run in bytes.chunks(usize::from(u16::MAX)) {
-        out.push(1);
+        out.push(code);
         out.extend(u16::try_from(run.len()).unwrap_or(u16::MAX).to_le_bytes());
         out.extend(run);
     }
@@ -276,6 +308,16 @@ mod tests {
             panic!("{after:?}")
         };
         assert_eq!(choices.iter().map(<[_]>::len).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn folded_bytes_split_around_their_literal() {
+        let elements = [Element::Folded(b"eee\xd3abc".to_vec())];
+        let bytes = encode(&elements, &choose(&elements).unwrap());
+        let program = Program::new(&bytes).unwrap();
+        let first = |direction| program.steps(direction).next_step().unwrap().unwrap();
+        assert_eq!(first(Direction::Before), Instruction::Folded(b"eee"));
+        assert_eq!(first(Direction::After), Instruction::Folded(b"\xd3abc"));
     }
 
     #[test]

@@ -1,13 +1,26 @@
 //! Hash tables: digests behind size gates.
 //!
-//! The section starts with a count u32 and, for each table, 48 bytes: role u8, digest kind u8,
-//! potentially unwanted u8, zero u8, sizes u32, entries u32, zero u32, and four offsets u64 into
-//! the section: the distinct sizes u32 in ascending order, for each the number of its first entry
-//! u32, the digests, and their rules u32. Entries are in order of (size, digest, rule). A size
-//! that no signature has costs one binary search, and no digest is computed for it.
+//! The section starts with a count u32, the stems' length u32 and their offset u64, and, for each
+//! table, 48 bytes: role u8, digest kind u8, potentially unwanted u8, zero u8, sizes u32, entries
+//! u32, the number of its first entry among those of all tables u32, and four offsets u64 into the
+//! section: the distinct sizes u32 in ascending order, for each the number of its first entry u32,
+//! the digests, and where each comes from. Entries are in order of (size, digest, source, line). A
+//! size that no signature has costs one binary search, and no digest is computed for it.
+//!
+//! An entry is a rule of its own, and its number is the rule's: nothing leads from one to the
+//! other. Where it comes from is 14 bytes: stem u32 (see `stems`), number u32, line u32, source
+//! u16. Its line in the source follows from these, its digest and its size; where it was written in
+//! another way, the stem is all bits set, and the number says where its text is.
 
-use super::{RuleId, le_u32, le_u64, record};
+use super::stems::{SplitName, Stem};
+use super::{RuleId, le_u16, le_u32, le_u64, record};
 use crate::hash::{Digest, DigestKind, SIZE_ANY};
+
+/// Rules with this bit are entries of hash tables.
+pub(crate) const HASH_RULE: u32 = 1 << 31;
+/// The stem of an entry whose text is stored.
+pub(crate) const STORED: u32 = u32::MAX;
+pub(crate) const ORIGIN_BYTES: usize = 14;
 
 /// What a table's digests are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,14 +36,10 @@ pub enum HashRole {
     Allow = 3,
 }
 
-/// The size field of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EntrySize(pub(crate) u32);
-
-/// A table's arrays as they are written: distinct sizes, entries, and the four arrays.
-pub(crate) type Arrays = (u32, u32, [Vec<u8>; 4]);
-
-const DIRECTORY_RECORD_BYTES: usize = 48;
+pub(crate) const HEAD_BYTES: usize = 16;
+pub(crate) const DIRECTORY_RECORD_BYTES: usize = 48;
+/// One table for each role, digest and side at the most.
+const TABLES_MAX: u32 = 24;
 
 /// One table, read in place.
 #[derive(Clone, Copy, Debug)]
@@ -44,22 +53,46 @@ pub struct HashTable<'a> {
     sizes: &'a [u8],
     starts: &'a [u8],
     digests: &'a [u8],
-    rules: &'a [u8],
+    origins: &'a [u8],
+    /// The number of its first entry among those of all tables.
+    first: u32,
+    stems: &'a [u8],
+}
+
+/// Where an entry comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) source: u16,
+    pub(crate) line: u32,
+    pub(crate) stem: u32,
+    pub(crate) number: u32,
+}
+
+/// An entry of a table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) table: HashTable<'a>,
+    index: u32,
+    pub(crate) origin: Origin,
 }
 
 impl<'a> HashTable<'a> {
     /// The tables of a section.
     pub(crate) fn read_all(section: &'a [u8]) -> Option<Vec<Self>> {
         let count = le_u32(section, 0)?;
-        // One table for each role, digest and side at the most.
-        if count > 24 {
+        if count > TABLES_MAX {
             return None;
         }
-        (0..count).map(|index| Self::read(section, index)).collect()
+        let start = usize::try_from(le_u64(section, 8)?).ok()?;
+        let length = usize::try_from(le_u32(section, 4)?).ok()?;
+        let stems = section.get(start..start.checked_add(length)?)?;
+        (0..count)
+            .map(|index| Self::read(section, index, stems))
+            .collect()
     }
 
-    fn read(section: &'a [u8], index: u32) -> Option<Self> {
-        let head = record(section.get(16..)?, index, DIRECTORY_RECORD_BYTES)?;
+    fn read(section: &'a [u8], index: u32, stems: &'a [u8]) -> Option<Self> {
+        let head = record(section.get(HEAD_BYTES..)?, index, DIRECTORY_RECORD_BYTES)?;
         let role = match head.first()? {
             0 => HashRole::File,
             1 => HashRole::Section,
@@ -82,7 +115,9 @@ impl<'a> HashTable<'a> {
             sizes: array(16, size_count, 4)?,
             starts: array(24, size_count, 4)?,
             digests: array(32, entry_count, digest.size_bytes())?,
-            rules: array(40, entry_count, 4)?,
+            origins: array(40, entry_count, ORIGIN_BYTES)?,
+            first: le_u32(head, 12)?,
+            stems,
         })
     }
 
@@ -99,9 +134,8 @@ impl<'a> HashTable<'a> {
         self.sizes.last_chunk().copied().map(u32::from_le_bytes) == Some(SIZE_ANY)
     }
 
-    /// Hands over the rules for this digest of an object of this size, each with the size that
-    /// its entry has.
-    pub fn find(&self, size_bytes: u64, digest: &[u8], found: &mut dyn FnMut(RuleId, EntrySize)) {
+    /// Hands over the rules for this digest of an object of this size.
+    pub fn find(&self, size_bytes: u64, digest: &[u8], found: &mut dyn FnMut(RuleId)) {
         for group in [self.group(size_bytes), self.any_group()]
             .into_iter()
             .flatten()
@@ -110,17 +144,64 @@ impl<'a> HashTable<'a> {
         }
     }
 
-    /// The digest and size of the entry of this rule, found by looking at every entry.
-    pub(crate) fn entry_of(&self, rule: RuleId) -> Option<(Digest, u32)> {
-        let wanted = rule.0.to_le_bytes();
-        let index = self
-            .rules
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .position(|id| *id == wanted)?;
-        let index = u32::try_from(index).ok()?;
-        Some((self.digest_at(index)?, self.size_of(index)?))
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> u32 {
+        u32::try_from(self.origins.len().wrapping_div(ORIGIN_BYTES)).unwrap_or(u32::MAX)
+    }
+
+    /// The rules that its entries are.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = RuleId> + use<> {
+        let first = self.first;
+        (0..self.len()).filter_map(move |index| rule_of(first, index))
+    }
+
+    /// The rules with this name among those whose texts follow from their stems.
+    pub(crate) fn named(&self, name: &[u8]) -> impl Iterator<Item = RuleId> {
+        let wanted = SplitName::of(name);
+        let is_wanted = move |index: &u32| {
+            let Some(origin) = self.origin(*index) else {
+                return false;
+            };
+            let may_be = wanted.number.is_none_or(|number| number == origin.number);
+            may_be
+                && Stem::at(self.stems, origin.stem)
+                    .is_some_and(|stem| stem.makes(wanted, origin.number))
+        };
+        let rule = |index| rule_of(self.first, index);
+        (0..self.len()).filter(is_wanted).filter_map(rule)
+    }
+
+    /// The rules whose texts are stored.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = RuleId> {
+        let is_stored = |index: &u32| {
+            self.origin(*index)
+                .is_some_and(|origin| origin.stem == STORED)
+        };
+        let rule = |index| rule_of(self.first, index);
+        (0..self.len()).filter(is_stored).filter_map(rule)
+    }
+
+    /// The entry that this rule is, if it is one of this table.
+    pub(crate) fn entry(&self, rule: RuleId) -> Option<Entry<'a>> {
+        if rule.0 & HASH_RULE == 0 {
+            return None;
+        }
+        let index = (rule.0 & !HASH_RULE).checked_sub(self.first)?;
+        Some(Entry {
+            table: *self,
+            index,
+            origin: self.origin(index)?,
+        })
+    }
+
+    pub(crate) fn origin(&self, index: u32) -> Option<Origin> {
+        let fields = record(self.origins, index, ORIGIN_BYTES)?;
+        Some(Origin {
+            stem: le_u32(fields, 0)?,
+            number: le_u32(fields, 4)?,
+            line: le_u32(fields, 8)?,
+            source: le_u16(fields, 12)?,
+        })
     }
 
     fn digest_at(&self, index: u32) -> Option<Digest> {
@@ -153,23 +234,12 @@ impl<'a> HashTable<'a> {
         self.has_any_size().then_some(last)
     }
 
-    fn find_in(&self, group: usize, digest: &[u8], found: &mut dyn FnMut(RuleId, EntrySize)) {
-        let size = group
-            .checked_mul(4)
-            .and_then(|start| le_u32(self.sizes, start));
+    fn find_in(&self, group: usize, digest: &[u8], found: &mut dyn FnMut(RuleId)) {
         let bound = |index: usize| le_u32(self.starts, index.checked_mul(4)?);
-        let entries = self.rules.as_chunks::<4>().0.len();
-        let low = bound(group)
-            .and_then(|low| usize::try_from(low).ok())
-            .unwrap_or(entries);
-        let high = bound(group.saturating_add(1))
-            .and_then(|high| usize::try_from(high).ok())
-            .unwrap_or(entries);
-        let width = self.digest.size_bytes();
-        let at = |index: usize| {
-            let start = index.checked_mul(width)?;
-            self.digests.get(start..start.checked_add(width)?)
-        };
+        let entries = self.len();
+        let low = bound(group).unwrap_or(entries);
+        let high = bound(group.saturating_add(1)).unwrap_or(entries);
+        let at = |index: u32| record(self.digests, index, self.digest.size_bytes());
         let first = lower_bound(low, high, |index| {
             at(index).is_some_and(|entry| entry < digest)
         });
@@ -177,18 +247,37 @@ impl<'a> HashTable<'a> {
             if at(index) != Some(digest) {
                 return;
             }
-            let rule = index
-                .checked_mul(4)
-                .and_then(|start| le_u32(self.rules, start));
-            if let (Some(rule), Some(size)) = (rule, size) {
-                found(RuleId(rule), EntrySize(size));
+            if let Some(rule) = rule_of(self.first, index) {
+                found(rule);
             }
         }
     }
 }
 
+impl<'a> Entry<'a> {
+    /// Its digest.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        self.table.digest_at(self.index)
+    }
+
+    /// Its size field.
+    pub(crate) fn size(&self) -> Option<u32> {
+        self.table.size_of(self.index)
+    }
+
+    /// Its stem; none where its text is stored.
+    pub(crate) fn stem(&self) -> Option<Stem<'a>> {
+        Stem::at(self.table.stems, self.origin.stem)
+    }
+}
+
+fn rule_of(first: u32, index: u32) -> Option<RuleId> {
+    let number = first.checked_add(index)?;
+    (number < HASH_RULE).then_some(RuleId(number | HASH_RULE))
+}
+
 /// The first index from `low` to `high` for which `below` no longer holds.
-fn lower_bound(mut low: usize, mut high: usize, below: impl Fn(usize) -> bool) -> usize {
+fn lower_bound(mut low: u32, mut high: u32, below: impl Fn(u32) -> bool) -> u32 {
     while low < high {
         let middle = low.midpoint(high);
         if below(middle) {
@@ -198,140 +287,4 @@ fn lower_bound(mut low: usize, mut high: usize, below: impl Fn(usize) -> bool) -
         }
     }
     low
-}
-
-/// The entries of one table while it is built.
-#[derive(Debug)]
-pub(crate) struct HashRows<const N: usize> {
-    rows: Vec<(u32, [u8; N], u32)>,
-}
-
-impl<const N: usize> Default for HashRows<N> {
-    fn default() -> Self {
-        Self { rows: Vec::new() }
-    }
-}
-
-impl<const N: usize> HashRows<N> {
-    pub(crate) fn push(&mut self, size_bytes: u32, digest: [u8; N], rule: RuleId) {
-        self.rows.push((size_bytes, digest, rule.0));
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    /// The four arrays: sizes, starts, digests, rules.
-    pub(crate) fn into_arrays(mut self) -> Arrays {
-        self.rows.sort_unstable();
-        let mut sizes = Vec::new();
-        let mut starts = Vec::new();
-        let mut digests = Vec::with_capacity(self.rows.len().saturating_mul(N));
-        let mut rules = Vec::with_capacity(self.rows.len().saturating_mul(4));
-        let mut last = None;
-        let mut size_count = 0u32;
-        for (index, (size, digest, rule)) in (0u32..).zip(&self.rows) {
-            if last != Some(*size) {
-                last = Some(*size);
-                size_count = size_count.saturating_add(1);
-                sizes.extend(size.to_le_bytes());
-                starts.extend(index.to_le_bytes());
-            }
-            digests.extend(digest);
-            rules.extend(rule.to_le_bytes());
-        }
-        let entries = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
-        (size_count, entries, [sizes, starts, digests, rules])
-    }
-}
-
-/// Writes the section from its tables, which come in the order of (role, digest, side).
-pub(crate) fn write_section(tables: Vec<(HashRole, DigestKind, bool, Arrays)>) -> Vec<Vec<u8>> {
-    let mut head = u32::try_from(tables.len())
-        .unwrap_or(u32::MAX)
-        .to_le_bytes()
-        .to_vec();
-    head.resize(16, 0);
-    let directory_bytes = tables.len().saturating_mul(DIRECTORY_RECORD_BYTES);
-    let mut offset = head.len().saturating_add(directory_bytes);
-    let mut pieces = Vec::new();
-    for (role, digest, pua, (sizes, entries, arrays)) in tables {
-        head.extend([role as u8, digest as u8, u8::from(pua), 0]);
-        head.extend(sizes.to_le_bytes());
-        head.extend(entries.to_le_bytes());
-        head.extend([0; 4]);
-        for mut array in arrays {
-            head.extend((offset as u64).to_le_bytes());
-            array.resize(array.len().next_multiple_of(16), 0);
-            offset = offset.saturating_add(array.len());
-            pieces.push(array);
-        }
-    }
-    pieces.insert(0, head);
-    pieces
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn section(rows: HashRows<16>) -> Vec<u8> {
-        write_section(vec![(
-            HashRole::File,
-            DigestKind::Md5,
-            false,
-            rows.into_arrays(),
-        )])
-        .concat()
-    }
-
-    #[test]
-    fn entries_are_found_by_size_and_digest_and_no_other() {
-        let mut rows = HashRows::<16>::default();
-        for rule in 0..2000u32 {
-            let mut digest = [0; 16];
-            digest[..4].copy_from_slice(&rule.wrapping_mul(2_654_435_761).to_le_bytes());
-            rows.push(100 + rule % 7, digest, RuleId(rule));
-        }
-        rows.push(SIZE_ANY, [9; 16], RuleId(5000));
-        let bytes = section(rows);
-        let table = HashTable::read_all(&bytes).unwrap().remove(0);
-        assert!(table.has_any_size());
-        let find = |size, digest: &[u8]| {
-            let mut found = Vec::new();
-            table.find(size, digest, &mut |rule, _| found.push(rule.0));
-            found
-        };
-        for rule in 0..2000u32 {
-            let mut digest = [0; 16];
-            digest[..4].copy_from_slice(&rule.wrapping_mul(2_654_435_761).to_le_bytes());
-            let size = u64::from(100 + rule % 7);
-            assert_eq!(find(size, &digest), [rule]);
-            assert!(find(size + 1, &digest).is_empty());
-            assert_eq!(table.entry_of(RuleId(rule)).unwrap().1, 100 + rule % 7);
-        }
-        assert_eq!(find(123_456_789_000, &[9; 16]), [5000]);
-    }
-
-    #[test]
-    fn a_damaged_section_is_refused_or_finds_nothing() {
-        let mut rows = HashRows::<16>::default();
-        rows.push(5, [1; 16], RuleId(0));
-        rows.push(6, [2; 16], RuleId(1));
-        let bytes = section(rows);
-        for cut in 0..bytes.len() {
-            let _ = HashTable::read_all(&bytes[..cut]);
-        }
-        for at in 0..bytes.len() {
-            let mut damaged = bytes.clone();
-            damaged[at] ^= 0xff;
-            let Some(tables) = HashTable::read_all(&damaged) else {
-                continue;
-            };
-            for table in tables {
-                table.find(5, &[1; 16], &mut |_, _| {});
-                table.entry_of(RuleId(1));
-            }
-        }
-    }
 }

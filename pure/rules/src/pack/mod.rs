@@ -10,24 +10,30 @@
 //! nothing is read before it is needed. Every index found in a table is checked when it is used:
 //! a damaged or hostile pack gives an error or a missed match, and nothing worse.
 
+mod hash_rows;
 mod hashes;
+mod logicals;
 mod read;
 mod search;
+mod stems;
 mod write;
 mod yara;
 
-pub use hashes::{EntrySize, HashRole, HashTable};
+pub use hashes::{HashRole, HashTable};
+pub use logicals::LogicalRecord;
 pub use read::{BodyRule, Pack, PackError, PartRecord, RuleId, RuleRecord};
-pub use search::{Group, SearchTable, gram_hash};
+pub use search::{Group, SearchTable, gram_hash, small_search};
 pub use yara::YaraSource;
 
-pub(crate) use hashes::{HashRows, write_section as write_hashes};
+pub(crate) use hash_rows::{HashKey, HashRows};
+pub(crate) use hashes::{Origin, STORED};
+pub(crate) use logicals::LogicalRows;
 pub(crate) use search::{SearchRows, write_section as write_search};
 pub(crate) use write::{Arena, write_image};
 pub(crate) use yara::{YaraPlace, YaraTables};
 
 /// The layout's version; a pack of another version is refused.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 pub(crate) const MAGIC: &[u8; 8] = b"CANDORPK";
 pub(crate) const HEADER_BYTES: usize = 64;
@@ -44,7 +50,7 @@ pub(crate) enum SectionId {
     Sources = 2,
     /// What became of each source's lines: see `report`.
     Report = 3,
-    /// Rules: name u32, text u32, line u32, source u16, kind u8, flags u8.
+    /// Rules but those with digests: name u32, text u32, line u32, source u16, kind u8, flags u8.
     Rules = 4,
     /// Names: length u16, bytes.
     Names = 5,
@@ -53,7 +59,7 @@ pub(crate) enum SectionId {
     /// Hash tables: see `hashes`.
     Hashes = 7,
     /// Body rules: rule u32, target u8, anchor u8, section u16, distance i64, shift u32,
-    /// first part u32, parts u32, zero u32.
+    /// first part u32, parts u32, logical rule u32 (all bits set: none).
     Bodies = 8,
     /// Parts: body u32, least gap u32, most gap u32, program u32, program's length u32.
     Parts = 9,
@@ -67,19 +73,24 @@ pub(crate) enum SectionId {
     Passwords = 13,
     /// YARA rules: see `yara`.
     Yara = 14,
+    /// Logical rules: see `logicals`.
+    Logicals = 15,
+    /// Logical rules without an anchor, in the order of their groups: group u8, zero u24, logical
+    /// rule u32.
+    Unanchored = 16,
 }
 
 impl SectionId {
-    pub(crate) const COUNT: usize = 14;
+    pub(crate) const COUNT: usize = 16;
 }
 
 pub(crate) const RULE_BYTES: usize = 16;
 pub(crate) const BODY_BYTES: usize = 32;
 pub(crate) const PART_BYTES: usize = 20;
+/// The logical rule of a body that fires by itself.
+pub(crate) const NO_LOGICAL: u32 = u32::MAX;
 pub(crate) const DROPPED_BYTES: usize = 12;
 
-/// A rule's text is not stored whole: it follows from its digest, size, name and a suffix.
-pub(crate) const RULE_TEXT_IS_SUFFIX: u8 = 1;
 /// A rule's text is that of the YARA rule with this number.
 pub(crate) const RULE_TEXT_IN_YARA: u8 = 2;
 

@@ -1,15 +1,18 @@
 //! Reads a pack in place.
 
+use std::borrow::Cow;
+
+use super::hashes::{Entry, STORED};
 use super::{
-    BODY_BYTES, DROPPED_BYTES, EntrySize, HEADER_BYTES, HashTable, MAGIC, PART_BYTES, RULE_BYTES,
-    RULE_TEXT_IN_YARA, RULE_TEXT_IS_SUFFIX, SECTION_RECORD_BYTES, SearchTable, SectionId, VERSION,
-    le_u16, le_u32, le_u64, record,
+    BODY_BYTES, DROPPED_BYTES, Group, HEADER_BYTES, HashTable, LogicalRecord, MAGIC, NO_LOGICAL,
+    PART_BYTES, RULE_BYTES, RULE_TEXT_IN_YARA, SECTION_RECORD_BYTES, SearchTable, SectionId,
+    VERSION, le_u16, le_u32, le_u64, logicals, record,
 };
 use crate::body::{Gap, Program};
-use crate::hash::{Digest, SIZE_ANY, to_hex};
-use crate::{Anchor, Kind, Offset, passwords};
+use crate::hash::{self, SIZE_ANY, to_hex};
+use crate::{Anchor, Kind, Offset, SourceKind, passwords};
 
-/// A rule's number in its pack.
+/// A rule's number in its pack. Those with digests are numbered apart from the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleId(pub u32);
 
@@ -52,10 +55,10 @@ pub struct Pack<'a> {
 }
 
 /// A rule as it lies in the pack.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RuleRecord<'a> {
     /// The signature's name.
-    pub name: &'a [u8],
+    pub name: Cow<'a, [u8]>,
     /// Its kind.
     pub kind: Kind,
     /// The source's number.
@@ -71,14 +74,16 @@ pub struct RuleRecord<'a> {
 pub struct BodyRule {
     /// Its rule.
     pub rule: RuleId,
-    /// ClamAV's target type.
-    pub target: u8,
+    /// The group of objects that it is for.
+    pub group: Group,
     /// Where it may begin.
     pub offset: Offset,
     /// Its first part's number.
     pub first_part: u32,
     /// How many parts it has.
     pub parts: u32,
+    /// The number of the logical rule that it is a part of; without one it fires by itself.
+    pub logical: Option<u32>,
 }
 
 /// A part as it lies in the pack.
@@ -154,18 +159,38 @@ impl<'a> Pack<'a> {
         le_u32(self.section(SectionId::Info), 16).unwrap_or(0)
     }
 
-    /// How many rules there are, signatures and allowed files.
-    #[must_use]
-    pub fn rule_count(&self) -> u32 {
-        count(self.section(SectionId::Rules), RULE_BYTES)
+    /// Every rule, signatures and allowed files: first those without digests.
+    pub fn rule_ids(&self) -> impl Iterator<Item = RuleId> {
+        let others = count(self.section(SectionId::Rules), RULE_BYTES);
+        let hashes = self.hash_tables.iter().flat_map(HashTable::rules);
+        (0..others).map(RuleId).chain(hashes)
+    }
+
+    /// The rules with this name. Of those with digests, which are many, no name is put together.
+    pub(crate) fn rules_named<'n>(
+        &'n self,
+        name: &'n [u8],
+    ) -> impl Iterator<Item = RuleId> + use<'n, 'a> {
+        let others = count(self.section(SectionId::Rules), RULE_BYTES);
+        let stored = self.hash_tables.iter().flat_map(HashTable::stored);
+        let is_wanted = move |id: &RuleId| self.rule(*id).is_some_and(|rule| rule.name == name);
+        let hashes = self.hash_tables.iter();
+        (0..others)
+            .map(RuleId)
+            .chain(stored)
+            .filter(is_wanted)
+            .chain(hashes.flat_map(move |table| table.named(name)))
     }
 
     /// The rule with this number.
     #[must_use]
     pub fn rule(&self, id: RuleId) -> Option<RuleRecord<'a>> {
+        if let Some(entry) = self.entry(id) {
+            return self.hash_rule(&entry);
+        }
         let fields = record(self.section(SectionId::Rules), id.0, RULE_BYTES)?;
         Some(RuleRecord {
-            name: short_text(self.section(SectionId::Names), le_u32(fields, 0)?)?,
+            name: short_text(self.section(SectionId::Names), le_u32(fields, 0)?)?.into(),
             text_offset: le_u32(fields, 4)?,
             line: le_u32(fields, 8)?,
             source: le_u16(fields, 12)?,
@@ -184,30 +209,16 @@ impl<'a> Pack<'a> {
     /// The rule's own text: its line without the line's end, or all of a YARA rule.
     #[must_use]
     pub fn rule_text(&self, id: RuleId) -> Option<Vec<u8>> {
+        if let Some(entry) = self.entry(id) {
+            return self.hash_text(&entry);
+        }
         let rule = self.rule(id)?;
-        if rule.flags & RULE_TEXT_IN_YARA != 0 {
-            return self.yara_text(rule.text_offset).map(<[u8]>::to_vec);
-        }
-        let text = self.text(rule.text_offset)?;
-        if rule.flags & RULE_TEXT_IS_SUFFIX == 0 {
-            return Some(text.to_vec());
-        }
-        let (digest, size) = self
-            .hash_tables
-            .iter()
-            .find_map(|table| table.entry_of(id))?;
-        Some(hash_line(&rule, &digest, size, text))
-    }
-
-    /// The text of a hash rule whose entry was just found, without looking for the entry again.
-    #[must_use]
-    pub fn hash_rule_text(&self, id: RuleId, digest: &Digest, size: EntrySize) -> Option<Vec<u8>> {
-        let rule = self.rule(id)?;
-        let text = self.text(rule.text_offset)?;
-        if rule.flags & RULE_TEXT_IS_SUFFIX == 0 {
-            return Some(text.to_vec());
-        }
-        Some(hash_line(&rule, digest, size.0, text))
+        let text = if rule.flags & RULE_TEXT_IN_YARA != 0 {
+            self.yara_text(rule.text_offset)
+        } else {
+            self.text(rule.text_offset)
+        };
+        text.map(<[u8]>::to_vec)
     }
 
     /// The body rule with this number.
@@ -222,10 +233,11 @@ impl<'a> Pack<'a> {
         };
         Some(BodyRule {
             rule: RuleId(le_u32(fields, 0)?),
-            target: *fields.get(4)?,
+            group: Group::of_target(*fields.get(4)?)?,
             offset,
             first_part: le_u32(fields, 20)?,
             parts: le_u32(fields, 24)?,
+            logical: Some(le_u32(fields, 28)?).filter(|logical| *logical != NO_LOGICAL),
         })
     }
 
@@ -248,6 +260,17 @@ impl<'a> Pack<'a> {
         })
     }
 
+    /// The logical rule with this number.
+    #[must_use]
+    pub fn logical(&self, index: u32) -> Option<LogicalRecord<'a>> {
+        logicals::read(self.section(SectionId::Logicals), index)
+    }
+
+    /// The logical rules without an anchor that are for objects of a group.
+    pub fn unanchored(&self, group: Group) -> impl Iterator<Item = u32> + use<'a> {
+        logicals::unanchored(self.section(SectionId::Unanchored), group)
+    }
+
     pub(crate) fn report_bytes(&self) -> &'a [u8] {
         self.section(SectionId::Report)
     }
@@ -265,6 +288,60 @@ impl<'a> Pack<'a> {
         })
     }
 
+    fn entry(&self, id: RuleId) -> Option<Entry<'a>> {
+        self.hash_tables.iter().find_map(|table| table.entry(id))
+    }
+
+    fn hash_rule(&self, entry: &Entry<'a>) -> Option<RuleRecord<'a>> {
+        let origin = entry.origin;
+        let kind = self.hash_kind(origin.source)?;
+        let name = if origin.stem == STORED {
+            let parsed = hash::parse(kind, self.text(origin.number)?);
+            Cow::Borrowed(parsed.ok()?.name)
+        } else {
+            Cow::Owned(entry.stem()?.name(origin.number))
+        };
+        Some(RuleRecord {
+            name,
+            kind,
+            source: origin.source,
+            line: origin.line,
+            text_offset: 0,
+            flags: 0,
+        })
+    }
+
+    /// A hash rule's line, written as its kind is written.
+    fn hash_text(&self, entry: &Entry<'a>) -> Option<Vec<u8>> {
+        let origin = entry.origin;
+        if origin.stem == STORED {
+            return self.text(origin.number).map(<[u8]>::to_vec);
+        }
+        let stem = entry.stem()?;
+        let hash = to_hex(entry.digest()?.as_bytes());
+        let size = match entry.size()? {
+            SIZE_ANY => "*".to_string(),
+            size => size.to_string(),
+        };
+        let (first, second) = if hash::has_size_first(self.hash_kind(origin.source)?) {
+            (size, hash)
+        } else {
+            (hash, size)
+        };
+        let name = stem.name(origin.number);
+        let fields = [first.as_bytes(), second.as_bytes(), &name];
+        Some([&fields.join(&b':'), stem.suffix].concat())
+    }
+
+    /// The kind of a hash rule, which is that of its source.
+    fn hash_kind(&self, source: u16) -> Option<Kind> {
+        let label = std::str::from_utf8(self.source_label(source)?).ok()?;
+        match SourceKind::of(label) {
+            SourceKind::Rules(kind) => Some(kind),
+            _ => None,
+        }
+    }
+
     pub(super) fn text(&self, offset: u32) -> Option<&'a [u8]> {
         let texts = self.section(SectionId::Texts);
         let start = usize::try_from(offset).ok()?;
@@ -277,27 +354,6 @@ impl<'a> Pack<'a> {
         let index = (id as usize).wrapping_sub(1);
         self.sections.get(index).copied().unwrap_or_default()
     }
-}
-
-/// A hash rule's line, written as its kind is written.
-fn hash_line(rule: &RuleRecord<'_>, digest: &Digest, size_bytes: u32, suffix: &[u8]) -> Vec<u8> {
-    let hash = to_hex(digest.as_bytes());
-    let size = if size_bytes == SIZE_ANY {
-        "*".to_string()
-    } else {
-        size_bytes.to_string()
-    };
-    let section = matches!(rule.kind, Kind::Mdb | Kind::Msb | Kind::Mdu | Kind::Msu);
-    let (first, second) = if section { (size, hash) } else { (hash, size) };
-    [
-        first.as_bytes(),
-        b":",
-        second.as_bytes(),
-        b":",
-        rule.name,
-        suffix,
-    ]
-    .concat()
 }
 
 fn read_sections(bytes: &[u8]) -> Result<[&[u8]; SectionId::COUNT], PackError> {

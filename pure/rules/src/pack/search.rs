@@ -107,8 +107,9 @@ struct ShortTable<'a> {
 }
 
 impl<'a> SearchTable<'a> {
-    /// The tables of a section.
-    pub(crate) fn read_all(section: &'a [u8]) -> Option<Vec<Self>> {
+    /// The tables of a section; `None` where it is damaged.
+    #[must_use]
+    pub fn read_all(section: &'a [u8]) -> Option<Vec<Self>> {
         let count = le_u32(section, 0)?;
         if usize::try_from(count).ok()? > Group::ALL.len() {
             return None;
@@ -358,6 +359,15 @@ fn starts(buckets: impl Iterator<Item = u32>, count: usize) -> Vec<u8> {
     }
     bytes.extend(index.to_le_bytes());
     bytes
+}
+
+/// A section with one small table, for a handful of literals that are known when they are needed.
+#[must_use]
+pub fn small_search(rows: &[(Literal, u32)]) -> Vec<u8> {
+    let rows = SearchRows {
+        rows: rows.to_vec(),
+    };
+    write_section(&BTreeMap::from([(Group::Any, rows)]))
 }
 
 /// Writes the section; an empty group gets no table.

@@ -36,6 +36,13 @@ pub(super) static FORMATS: [Format; 1] = [Format {
 /// Letters may be two bytes wide: zeros are passed over, here and below.
 fn detect(probe: &Probe<'_>) -> bool {
     let head = probe.head.get(..HEAD_BYTES).unwrap_or(probe.head);
+    // Whether a tag comes first is seen without a copy of the head, which most objects so escape.
+    let before_tag = |byte: &&u8| {
+        byte.is_ascii_whitespace() || matches!(byte, 0 | 0xef | 0xbb | 0xbf | 0xff | 0xfe)
+    };
+    if head.iter().find(|byte| !before_tag(byte)) != Some(&b'<') {
+        return false;
+    }
     let head: Vec<u8> = head.iter().copied().filter(|byte| *byte != 0).collect();
     let marks: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
     let text = marks.iter().find_map(|mark| head.strip_prefix(*mark));

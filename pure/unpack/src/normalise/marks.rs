@@ -4,7 +4,7 @@ use proto::Budget;
 
 use super::text::TextStop;
 use crate::Source;
-use crate::input::read_part;
+use crate::input::part_of;
 
 /// How much of an object decides whether it is text, and how much of data may call it HTML.
 const HEAD_BYTES: usize = 1024;
@@ -30,7 +30,7 @@ pub fn normal(source: &dyn Source, format: &str, budget: &Budget) -> Result<Norm
     if !matches!(format, "text" | "html" | "data" | "gif") {
         return Ok(Normal::Neither);
     }
-    let head = read_part(source, 0, HEAD_BYTES).map_err(TextStop::Read)?;
+    let head = part_of(source, 0, HEAD_BYTES).map_err(TextStop::Read)?;
     let is_text = format != "gif" && is_text(&head);
     let mut marks = Marks::default();
     let look_bytes = match format {
@@ -41,7 +41,7 @@ pub fn normal(source: &dyn Source, format: &str, budget: &Budget) -> Result<Norm
     while at < look_bytes && marks.found != Mark::Exact {
         budget.check_time().map_err(TextStop::Limit)?;
         let left = usize::try_from(look_bytes.saturating_sub(at)).unwrap_or(usize::MAX);
-        let chunk = read_part(source, at, CHUNK_BYTES.min(left)).map_err(TextStop::Read)?;
+        let chunk = part_of(source, at, CHUNK_BYTES.min(left)).map_err(TextStop::Read)?;
         if chunk.is_empty() {
             break;
         }

@@ -62,7 +62,7 @@ impl FileScan<'_, '_> {
 
 fn rule_name(pack: &Pack<'_>, id: RuleId) -> String {
     let name = pack.rule(id).map(|rule| rule.name).unwrap_or_default();
-    bounded_text(name)
+    bounded_text(&name)
 }
 
 fn bounded_text(bytes: &[u8]) -> String {

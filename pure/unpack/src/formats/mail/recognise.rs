@@ -96,9 +96,26 @@ fn find_message(head: &[u8]) -> Option<Found> {
             is_quoted: false,
         });
     }
-    quoted_message(head).map(|offset| Found {
+    let quoted = if may_say_type(head) {
+        quoted_message(head)
+    } else {
+        None
+    };
+    quoted.map(|offset| Found {
         offset,
         is_quoted: true,
+    })
+}
+
+/// Whether one of the fields may be here without which no header in other text counts. Seen in one
+/// pass, so that whatever is no mail need not be gone through line by line.
+fn may_say_type(head: &[u8]) -> bool {
+    memchr::memchr_iter(b'-', head).any(|at| {
+        let rest = head.get(at..).unwrap_or_default();
+        let mut word = rest.iter().filter(|byte| **byte != 0).skip(1);
+        let mut next = || word.next().map(u8::to_ascii_lowercase);
+        let start = [next(), next(), next(), next()];
+        start == b"type".map(Some) || start == b"vers".map(Some)
     })
 }
 

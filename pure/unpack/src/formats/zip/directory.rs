@@ -2,7 +2,7 @@
 //! entries one at a time, however many it claims.
 
 use crate::formats::zip::records::{CENTRAL, CENTRAL_BYTES, END_BYTES, End, Entry, end_places};
-use crate::input::{Input, read_part};
+use crate::input::{Input, part_of};
 use crate::members::Stop;
 use crate::{ReadError, Source};
 
@@ -38,7 +38,7 @@ const ENDS_MAX: usize = 64;
 pub(crate) fn locate(source: &dyn Source) -> Result<Located, ReadError> {
     let size = source.size_bytes();
     let tail_offset = size.saturating_sub(TAIL_BYTES as u64);
-    let tail = read_part(source, tail_offset, TAIL_BYTES)?;
+    let tail = part_of(source, tail_offset, TAIL_BYTES)?;
     locate_in(source, &tail, tail_offset)
 }
 
@@ -106,7 +106,7 @@ pub(crate) fn at_end(source: &dyn Source, end: End) -> Result<Vec<Directory>, Re
     let stated = Some(end.directory_offset).filter(|begin| Some(*begin) != adjacent);
     let mut found = Vec::new();
     for begin in [adjacent, stated].into_iter().flatten() {
-        if begin < end.offset && read_part(source, begin, CENTRAL.len())? == CENTRAL {
+        if begin < end.offset && *part_of(source, begin, CENTRAL.len())? == *CENTRAL {
             let shift = begin.wrapping_sub(end.directory_offset);
             found.push(Directory { begin, end, shift });
         }

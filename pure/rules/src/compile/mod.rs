@@ -1,16 +1,18 @@
 //! From signature lines to a pack.
 
+mod bodies;
+mod hashes;
+
 use std::collections::BTreeMap;
 
-use crate::body::{self, PART_BYTES_MAX};
-use crate::hash::{self, HashLine, Levels, LineTrouble, SIZE_ANY, decimal, to_hex};
+use crate::hash::LineTrouble;
 use crate::pack::{
-    Arena, Group, HashRole, HashRows, RULE_TEXT_IS_SUFFIX, RuleId, SearchRows, SectionId,
-    YaraTables, write_hashes, write_image, write_search,
+    Arena, Group, HashRows, LogicalRows, RuleId, SearchRows, SectionId, YaraTables, write_image,
+    write_search,
 };
 use crate::passwords::Passwords;
 use crate::report::{self, SourceRow, Tally};
-use crate::{Digest, DigestKind, IgnoreList, Kind, Offset, SourceKind};
+use crate::{IgnoreList, Kind, SourceKind};
 
 /// Why a compilation could not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +55,9 @@ pub struct Compiler {
     signatures: u64,
     names: Arena,
     pub(crate) texts: Arena,
-    /// Suffixes of hash lines that were seen, with their place: there are a handful.
-    suffixes: Vec<(Vec<u8>, u32)>,
-    hashes: Vec<HashSet>,
+    /// Reasons for dropping lines, with their place: there are a handful.
+    reasons: Vec<(Vec<u8>, u32)>,
+    hashes: HashRows,
     bodies: Vec<u8>,
     body_count: u32,
     parts: Vec<u8>,
@@ -63,20 +65,11 @@ pub struct Compiler {
     part_bytes_max: usize,
     programs: Arena,
     search: BTreeMap<Group, SearchRows>,
+    logicals: LogicalRows,
     dropped: Vec<u8>,
     dropped_count: u64,
     passwords: Passwords,
     pub(crate) yara: YaraTables,
-}
-
-/// The three tables of one role and side.
-#[derive(Debug)]
-struct HashSet {
-    role: HashRole,
-    pua: bool,
-    md5: HashRows<16>,
-    sha1: HashRows<20>,
-    sha256: HashRows<32>,
 }
 
 impl Compiler {
@@ -174,6 +167,7 @@ impl Compiler {
         info.extend([0; 4]);
         let mut report = self.rows;
         report.sort_by(|a, b| a.label.cmp(&b.label));
+        let (logicals, unanchored) = self.logicals.into_sections();
         let sections = vec![
             (SectionId::Info, vec![info]),
             (SectionId::Sources, vec![self.labels]),
@@ -181,7 +175,7 @@ impl Compiler {
             (SectionId::Rules, vec![self.rules]),
             (SectionId::Names, vec![self.names.into_bytes()]),
             (SectionId::Texts, vec![self.texts.into_bytes()]),
-            (SectionId::Hashes, hash_pieces(self.hashes)),
+            (SectionId::Hashes, self.hashes.into_section()),
             (SectionId::Bodies, vec![self.bodies]),
             (SectionId::Parts, vec![self.parts]),
             (SectionId::Programs, vec![self.programs.into_bytes()]),
@@ -189,6 +183,8 @@ impl Compiler {
             (SectionId::Dropped, vec![self.dropped]),
             (SectionId::Passwords, vec![self.passwords.into_bytes()]),
             (SectionId::Yara, vec![self.yara.into_bytes()]),
+            (SectionId::Logicals, vec![logicals]),
+            (SectionId::Unanchored, vec![unanchored]),
         ];
         write_image(sections, out)
     }
@@ -301,88 +297,6 @@ impl Compiler {
         Ok(())
     }
 
-    fn add_hash(&mut self, place: Place, line: &[u8]) -> Result<Added, CompileError> {
-        let parsed = match hash::parse(place.kind, line) {
-            Ok(parsed) => parsed,
-            Err(trouble) => return Ok(Added::Not(trouble)),
-        };
-        if self.ignores.covers(parsed.name, line) {
-            return Ok(Added::Ignored);
-        }
-        let (text, flags) = if is_canonical(place.kind, &parsed, line) {
-            (self.shared_text(parsed.suffix)?, RULE_TEXT_IS_SUFFIX)
-        } else {
-            (self.texts.push_long(line)?, 0)
-        };
-        let rule = self.add_rule(place, parsed.name, (text, flags))?;
-        let role = match place.kind {
-            Kind::Mdb | Kind::Msb | Kind::Mdu | Kind::Msu => HashRole::Section,
-            Kind::Imp => HashRole::Import,
-            Kind::Fp | Kind::Sfp => HashRole::Allow,
-            _ => HashRole::File,
-        };
-        let set = hash_set(&mut self.hashes, role, place.kind.is_pua());
-        match parsed.digest {
-            Digest::Md5(digest) => set.md5.push(parsed.size_bytes, digest, rule),
-            Digest::Sha1(digest) => set.sha1.push(parsed.size_bytes, digest, rule),
-            Digest::Sha256(digest) => set.sha256.push(parsed.size_bytes, digest, rule),
-        }
-        Ok(Added::Rule)
-    }
-
-    /// `Name:Target:Offset:Hex[:MinFL[:MaxFL]]`.
-    fn add_body(&mut self, place: Place, line: &[u8]) -> Result<Added, CompileError> {
-        let mut fields = line.splitn(5, |byte| *byte == b':');
-        let (Some(name), Some(target), Some(offset), Some(hex)) =
-            (fields.next(), fields.next(), fields.next(), fields.next())
-        else {
-            return Ok(Added::Not(LineTrouble::Dropped("fewer than four fields")));
-        };
-        let body = match parse_body(name, target, offset, (hex, fields.next())) {
-            Ok(body) => body,
-            Err(trouble) => return Ok(Added::Not(trouble)),
-        };
-        if self.ignores.covers(name, line) {
-            return Ok(Added::Ignored);
-        }
-        let text = self.texts.push_long(line)?;
-        let rule = self.add_rule(place, name, (text, 0))?;
-        self.add_parts(rule, &body)?;
-        Ok(Added::Rule)
-    }
-
-    fn add_parts(&mut self, rule: RuleId, body: &ParsedBody) -> Result<(), CompileError> {
-        let index = self.body_count;
-        self.body_count = index.checked_add(1).ok_or(CompileError::TooLarge)?;
-        let parts = u32::try_from(body.parts.len()).map_err(|_| CompileError::TooLarge)?;
-        let record = &mut self.bodies;
-        record.extend(rule.0.to_le_bytes());
-        record.extend([body.target, body.offset.anchor as u8]);
-        record.extend(body.offset.section.to_le_bytes());
-        record.extend(body.offset.distance.to_le_bytes());
-        record.extend(body.offset.shift.to_le_bytes());
-        record.extend(self.part_count.to_le_bytes());
-        record.extend(parts.to_le_bytes());
-        record.extend([0; 4]);
-        for (part, chosen) in &body.parts {
-            let number = self.part_count;
-            self.part_count = number.checked_add(1).ok_or(CompileError::TooLarge)?;
-            self.part_bytes_max = self
-                .part_bytes_max
-                .max(part.bytes_max())
-                .min(PART_BYTES_MAX);
-            let program = body::encode(&part.elements, chosen);
-            let start = self.programs.push_raw(&program)?;
-            let length = u32::try_from(program.len()).map_err(|_| CompileError::TooLarge)?;
-            for field in [index, part.gap.min, part.gap.max, start, length] {
-                self.parts.extend(field.to_le_bytes());
-            }
-            let rows = self.search.entry(body.group).or_default();
-            rows.push(chosen.literal, number);
-        }
-        Ok(())
-    }
-
     pub(crate) fn add_rule(
         &mut self,
         place: Place,
@@ -409,12 +323,12 @@ impl Compiler {
     /// The place of a text that many lines share.
     fn shared_text(&mut self, text: &[u8]) -> Result<u32, CompileError> {
         const SHARED_MAX: usize = 256;
-        if let Some((_, offset)) = self.suffixes.iter().find(|(known, _)| known == text) {
+        if let Some((_, offset)) = self.reasons.iter().find(|(known, _)| known == text) {
             return Ok(*offset);
         }
         let offset = self.texts.push_long(text)?;
-        if self.suffixes.len() < SHARED_MAX {
-            self.suffixes.push((text.to_vec(), offset));
+        if self.reasons.len() < SHARED_MAX {
+            self.reasons.push((text.to_vec(), offset));
         }
         Ok(offset)
     }
@@ -432,122 +346,6 @@ enum Added {
     Rule,
     Ignored,
     Not(LineTrouble),
-}
-
-struct ParsedBody {
-    target: u8,
-    group: Group,
-    offset: Offset,
-    parts: Vec<(body::Part, body::Chosen)>,
-}
-
-fn parse_body(
-    name: &[u8],
-    target: &[u8],
-    offset: &[u8],
-    (hex, levels): (&[u8], Option<&[u8]>),
-) -> Result<ParsedBody, LineTrouble> {
-    if name.is_empty() {
-        return Err(LineTrouble::Dropped("no signature name"));
-    }
-    let target = decimal(target)
-        .and_then(|target| u8::try_from(target).ok())
-        .ok_or(LineTrouble::Dropped("the target type is not a number"))?;
-    Levels::parse(levels)?.check()?;
-    let group =
-        Group::of_target(target).ok_or(LineTrouble::Pending("a target type of no known format"))?;
-    let offset = Offset::parse(offset, target)?;
-    let mut parts = Vec::new();
-    for part in body::parse(hex)? {
-        let chosen = body::choose(&part.elements).ok_or(LineTrouble::Dropped(
-            "a part has no two static bytes in a row",
-        ))?;
-        parts.push((part, chosen));
-    }
-    Ok(ParsedBody {
-        target,
-        group,
-        offset,
-        parts,
-    })
-}
-
-/// Whether the line is what [`crate::pack`] would write from its fields.
-fn is_canonical(kind: Kind, parsed: &HashLine<'_>, line: &[u8]) -> bool {
-    let hash = to_hex(parsed.digest.as_bytes());
-    let size = if parsed.size_bytes == SIZE_ANY {
-        "*".to_string()
-    } else {
-        parsed.size_bytes.to_string()
-    };
-    let section = matches!(kind, Kind::Mdb | Kind::Msb | Kind::Mdu | Kind::Msu);
-    let (first, second) = if section {
-        (&size, &hash)
-    } else {
-        (&hash, &size)
-    };
-    let mut left = line;
-    let expected = [
-        first.as_bytes(),
-        b":",
-        second.as_bytes(),
-        b":",
-        parsed.name,
-        parsed.suffix,
-    ];
-    expected
-        .iter()
-        .all(|field| match left.strip_prefix(*field) {
-            Some(rest) => {
-                left = rest;
-                true
-            }
-            None => false,
-        })
-        && left.is_empty()
-}
-
-fn hash_set(sets: &mut Vec<HashSet>, role: HashRole, pua: bool) -> &mut HashSet {
-    let index = sets
-        .iter()
-        .position(|set| set.role == role && set.pua == pua);
-    let index = index.unwrap_or_else(|| {
-        sets.push(HashSet {
-            role,
-            pua,
-            md5: HashRows::default(),
-            sha1: HashRows::default(),
-            sha256: HashRows::default(),
-        });
-        sets.len().saturating_sub(1)
-    });
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "the index was found or made just now"
-    )]
-    &mut sets[index]
-}
-
-fn hash_pieces(mut sets: Vec<HashSet>) -> Vec<Vec<u8>> {
-    sets.sort_by_key(|set| (set.role, set.pua));
-    let mut tables = Vec::new();
-    for set in sets {
-        if !set.md5.is_empty() {
-            tables.push((set.role, DigestKind::Md5, set.pua, set.md5.into_arrays()));
-        }
-        if !set.sha1.is_empty() {
-            tables.push((set.role, DigestKind::Sha1, set.pua, set.sha1.into_arrays()));
-        }
-        if !set.sha256.is_empty() {
-            tables.push((
-                set.role,
-                DigestKind::Sha256,
-                set.pua,
-                set.sha256.into_arrays(),
-            ));
-        }
-    }
-    write_hashes(tables)
 }
 
 /// Signatures of a source that is not compiled yet.

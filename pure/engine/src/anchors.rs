@@ -1,0 +1,103 @@
+//! The first pass: of each rule only the rarest literals are searched for, its anchors.
+//!
+//! A rule can fire only where one of its anchors is. Where an anchor is the whole rule, it fires
+//! right here; any other rule is triggered, and the second pass decides.
+
+use std::collections::BTreeSet;
+
+use proto::{Budget, Match, Reason};
+use rules::pack::SearchTable;
+
+use crate::body::Span;
+use crate::hits::Hits;
+use crate::part::Subject;
+use crate::search::Search;
+use crate::window::Window;
+
+/// Rules that the second pass has to decide.
+#[derive(Debug, Default)]
+pub(crate) struct Triggered {
+    /// Bodies that fire by themselves.
+    pub(crate) bodies: BTreeSet<u32>,
+    /// Logical rules.
+    pub(crate) logicals: BTreeSet<u32>,
+}
+
+impl Triggered {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bodies.is_empty() && self.logicals.is_empty()
+    }
+}
+
+/// The pass over one object.
+pub(crate) struct AnchorPass<'a, 'b> {
+    pub(crate) subject: Subject<'a>,
+    pub(crate) tables: &'b [SearchTable<'a>],
+    pub(crate) hits: &'b mut Hits<'a>,
+    pub(crate) triggered: &'b mut Triggered,
+}
+
+impl AnchorPass<'_, '_> {
+    /// Whether there is anything left to find.
+    pub(crate) fn goes_on(&self) -> bool {
+        !self.tables.is_empty() && !self.hits.are_enough()
+    }
+
+    /// Looks at one block.
+    pub(crate) fn block(
+        &mut self,
+        (window, range): (&Window<'_>, (u64, u64)),
+        (search, span): (&mut Search, &mut Span),
+        budget: &mut Budget,
+    ) -> Result<(), Reason> {
+        for (literal, part) in search.block(self.tables, window, range) {
+            budget.spend_work(1)?;
+            self.anchor((window, *literal), *part, span, budget)?;
+        }
+        Ok(())
+    }
+
+    fn anchor(
+        &mut self,
+        place: (&Window<'_>, u64),
+        part: u32,
+        span: &mut Span,
+        budget: &mut Budget,
+    ) -> Result<(), Reason> {
+        let Some(known) = self.subject.part(part) else {
+            return Ok(());
+        };
+        let body = known.body;
+        let decided = match body.logical {
+            Some(logical) => self.triggered.logicals.contains(&logical),
+            None => self.triggered.bodies.contains(&known.record.body),
+        };
+        if decided || !self.hits.wants(body.rule) {
+            return Ok(());
+        }
+        if !self.subject.is_there(&known, place, span, budget)? {
+            return Ok(());
+        }
+        match body.logical {
+            Some(logical) => {
+                self.triggered.logicals.insert(logical);
+            }
+            None if body.parts > 1 => {
+                self.triggered.bodies.insert(known.record.body);
+            }
+            None => {
+                let start = span.starts.first().copied().unwrap_or(place.1);
+                let end = span.ends.first().copied().unwrap_or(start);
+                let length = end.saturating_sub(start);
+                self.hits.add(
+                    body.rule,
+                    Match {
+                        offset: start,
+                        length,
+                    },
+                );
+            }
+        }
+        Ok(())
+    }
+}
