@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 
 use yara_x_parser::ast::{
-    BinaryExpr, Expr, ForIn, ForOf, FuncCall, Ident, Iterable, Of, OfItems, PatternSet, Quantifier,
-    Range, Rule,
+    BinaryExpr, Expr, ForIn, ForOf, FuncCall, Ident, Iterable, MatchAnchor, Of, OfItems,
+    PatternSet, Quantifier, Range, Rule,
 };
 
 use crate::formula::{Arithmetic, Comparison, Formula, Number, Reading};
+use crate::literal::Masked;
 use crate::regexp;
 use crate::write::Scope;
 
@@ -19,22 +20,30 @@ const COUNT_DEPTH_MAX: u32 = 8;
 /// What a rule's formula may have in parts, counting those that loops repeat.
 const PARTS_MAX: u32 = 20_000;
 
+/// What is known of a pattern.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) formula: Formula,
+    /// Bytes with one of which each match begins; none where that is not known.
+    pub(crate) beginnings: Vec<Vec<Masked>>,
+}
+
 /// Reads one condition.
 pub(crate) struct Reader<'r> {
     rule: &'r Rule<'r>,
     /// What each pattern of the rule needs.
-    patterns: &'r [Formula],
+    patterns: &'r [Known],
     names: &'r dyn Scope,
     /// Names that loops and `with` give a meaning of their own.
     variables: BTreeSet<&'r str>,
     /// What `$` stands for.
-    current: Option<Formula>,
+    current: Option<&'r Known>,
     depth: u32,
     parts: u32,
 }
 
 impl<'r> Reader<'r> {
-    pub(crate) fn new(rule: &'r Rule<'r>, patterns: &'r [Formula], names: &'r dyn Scope) -> Self {
+    pub(crate) fn new(rule: &'r Rule<'r>, patterns: &'r [Known], names: &'r dyn Scope) -> Self {
         Self {
             rule,
             patterns,
@@ -79,7 +88,10 @@ impl<'r> Reader<'r> {
             Expr::True { .. } => constants(0),
             Expr::False { .. } => constants(1),
             Expr::Ident(name) => self.named(name),
-            Expr::PatternMatch(found) => self.pattern(&found.identifier),
+            Expr::PatternMatch(found) => match self.known(&found.identifier) {
+                Some(known) => anchored(known, found.anchor.as_ref()),
+                None => Formula::Unknown,
+            },
             Expr::PatternCount(found) => self.pattern(&found.identifier),
             Expr::Eq(sides) | Expr::Ne(sides) if self.texts(expr, sides).is_some() => {
                 constants(i64::from(self.texts(expr, sides) == Some(false)))
@@ -138,18 +150,21 @@ impl<'r> Reader<'r> {
             .map_or(Formula::Unknown, Formula::Rule)
     }
 
-    /// What a pattern needs by its name; `$` is the one that a loop is at.
     fn pattern(&self, name: &Ident<'r>) -> Formula {
+        let known = self.known(name);
+        known.map_or(Formula::Unknown, |known| known.formula.clone())
+    }
+
+    /// A pattern by its name; `$` is the one that a loop is at.
+    fn known(&self, name: &Ident<'r>) -> Option<&'r Known> {
         let own = name.name.get(1..).unwrap_or_default();
         if own.is_empty() {
-            return self.current.clone().unwrap_or(Formula::Unknown);
+            return self.current;
         }
         let patterns = self.rule.patterns.iter().flatten().zip(self.patterns);
         let mut found = patterns
             .filter(|(pattern, _)| pattern.identifier().name.get(1..).unwrap_or_default() == own);
-        found
-            .next()
-            .map_or(Formula::Unknown, |(_, formula)| formula.clone())
+        found.next().map(|(_, known)| known)
     }
 
     /// What comes of two texts that are known, one of them from outside.
@@ -310,7 +325,12 @@ impl<'r> Reader<'r> {
 
     fn of(&mut self, of: &'r Of<'r>) -> Formula {
         let items: Vec<Formula> = match &of.items {
-            OfItems::PatternSet(set) => self.in_set(set),
+            OfItems::PatternSet(set) => {
+                let known = self.in_set(set).into_iter();
+                known
+                    .map(|known| anchored(known, of.anchor.as_ref()))
+                    .collect()
+            }
             OfItems::BoolExprTuple(items) => items.iter().map(|one| self.truth(one)).collect(),
         };
         quantified(&of.quantifier, items)
@@ -357,7 +377,7 @@ impl<'r> Reader<'r> {
         }
     }
 
-    fn in_set(&self, set: &PatternSet<'r>) -> Vec<Formula> {
+    fn in_set(&self, set: &PatternSet<'r>) -> Vec<&'r Known> {
         let patterns = self.rule.patterns.iter().flatten().zip(self.patterns);
         let is_in = |name: &Ident<'r>| match set {
             PatternSet::Them { .. } => true,
@@ -365,9 +385,29 @@ impl<'r> Reader<'r> {
         };
         patterns
             .filter(|(pattern, _)| is_in(pattern.identifier()))
-            .map(|(_, formula)| formula.clone())
+            .map(|(_, known)| known)
             .collect()
     }
+}
+
+/// What a match needs that must stand at a place or between two.
+fn anchored(known: &Known, anchor: Option<&MatchAnchor<'_>>) -> Formula {
+    let bounds = match anchor {
+        None => None,
+        Some(MatchAnchor::At(at)) => number(&at.expr, 0).map(|place| (place.clone(), place)),
+        Some(MatchAnchor::In(within)) => {
+            number(&within.range.lower_bound, 0).zip(number(&within.range.upper_bound, 0))
+        }
+    };
+    let Some((low, high)) = bounds else {
+        return known.formula.clone();
+    };
+    let stands = known.beginnings.iter().map(|bytes| Formula::Stands {
+        bytes: bytes.clone(),
+        low: low.clone(),
+        high: high.clone(),
+    });
+    Formula::all(vec![known.formula.clone(), Formula::any(stands.collect())])
 }
 
 fn quantified(quantifier: &Quantifier<'_>, items: Vec<Formula>) -> Formula {

@@ -23,10 +23,13 @@ impl Known<'_> {
     /// The best cover of what must be true, if it has one.
     pub(crate) fn cover(&self, formula: &Formula) -> Option<Cover> {
         match formula {
-            Formula::Unknown | Formula::Not(_) | Formula::Compare { .. } => None,
+            Formula::Unknown
+            | Formula::Not(_)
+            | Formula::Stands { .. }
+            | Formula::Compare { .. } => None,
             Formula::Literal(number) => {
                 let literal = self.literals.get(usize::try_from(*number).ok()?)?;
-                Some(Cover {
+                literal.is_searched().then(|| Cover {
                     literals: vec![*number],
                     rarity: literal.rarity(),
                 })
@@ -63,6 +66,8 @@ mod tests {
     fn cover(formula: &Formula) -> Option<Vec<u32>> {
         let literals = ["abcd", "abcdef!?", "abcdefg"].map(|text| Literal {
             bytes: text.bytes().map(Masked::exact).collect(),
+            before: Vec::new(),
+            behind: Vec::new(),
         });
         let rules = [Some(Cover {
             literals: vec![7],

@@ -1,6 +1,8 @@
 //! What a rule's condition needs, as a formula. Says nothing that is not certain: what is unknown
 //! may be true and may be false.
 
+use crate::literal::Masked;
+
 /// Deeper formulas are not kept.
 pub(crate) const DEPTH_MAX: u32 = 24;
 
@@ -17,6 +19,12 @@ pub(crate) enum Formula {
     Not(Box<Formula>),
     /// May be true only where the rule with this number may.
     Rule(u32),
+    /// True only where these bytes stand at a place from the lowest to the highest.
+    Stands {
+        bytes: Vec<Masked>,
+        low: Number,
+        high: Number,
+    },
     /// Decided by the object's bytes; false where a side has no value.
     Compare {
         how: Comparison,
@@ -122,7 +130,11 @@ impl Formula {
                 let certain = of.iter().filter(|one| one.can_be_certain());
                 certain.count() as u64 >= u64::from(*count)
             }
-            Self::Unknown | Self::Literal(_) | Self::Not(_) | Self::Rule(_) => false,
+            Self::Unknown
+            | Self::Literal(_)
+            | Self::Not(_)
+            | Self::Rule(_)
+            | Self::Stands { .. } => false,
         }
     }
 
@@ -131,6 +143,7 @@ impl Formula {
         let deepest = match self {
             Self::AtLeast { of, .. } => of.iter().map(Self::depth).max().unwrap_or(0),
             Self::Not(inner) => inner.depth(),
+            Self::Stands { low, high, .. } => low.depth().max(high.depth()),
             Self::Compare { left, right, .. } => left.depth().max(right.depth()),
             Self::Unknown | Self::Literal(_) | Self::Rule(_) => 0,
         };

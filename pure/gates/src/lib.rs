@@ -16,6 +16,7 @@
     )
 )]
 
+mod chain;
 mod condition;
 mod cover;
 mod formula;

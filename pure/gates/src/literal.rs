@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::chain::{GAP_MAX, LINKS_MAX, Link};
+
 /// So many bytes are looked up at once.
 pub(crate) const GRAM_BYTES: usize = 4;
 /// Of a longer literal the part of this length around its rarest bytes is enough.
@@ -11,6 +13,12 @@ pub(crate) const BYTES_MAX: usize = 32;
 const GRAM_RARITY_MIN: u32 = 7;
 /// Below this the whole literal is.
 const RARITY_MIN: u32 = 11;
+/// What stands directly beside a literal is compared this far.
+pub(crate) const LINK_BYTES_MAX: usize = 32;
+/// What is looked for without a search.
+pub(crate) const SEED_BYTES: usize = 2;
+/// So rare must such bytes be with what stands around them.
+const SEED_RARITY_MIN: u32 = 16;
 /// What may be unknown of the bytes that are looked up: each value of it is entered.
 const UNKNOWN_BITS_MAX: u32 = 8;
 
@@ -72,31 +80,69 @@ impl Masked {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Literal {
     pub(crate) bytes: Vec<Masked>,
+    /// What must stand before it, the nearest first.
+    pub(crate) before: Vec<Link>,
+    /// What must stand behind it.
+    pub(crate) behind: Vec<Link>,
+}
+
+/// Pieces of a pattern: bytes, each behind a gap of so many to so many others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) least: u16,
+    pub(crate) most: u16,
+    pub(crate) bytes: Vec<Masked>,
+}
+
+/// A literal, and what of the bytes that it was cut from lies beyond its links.
+struct Cut {
+    literal: Literal,
+    lead: usize,
+    tail: usize,
 }
 
 impl Literal {
     /// The part of these bytes that is worth a search, if any is.
     pub(crate) fn of(bytes: &[Masked]) -> Option<Self> {
-        let (place, _) = rarest_gram(bytes)?;
-        let start = place
-            .saturating_sub(BYTES_MAX.wrapping_shr(1))
-            .min(bytes.len().saturating_sub(BYTES_MAX));
-        let kept = bytes.get(start..)?;
-        let kept = kept.get(..BYTES_MAX).unwrap_or(kept);
-        let first = kept.iter().position(|byte| byte.mask != 0)?;
-        let last = kept.iter().rposition(|byte| byte.mask != 0)?;
-        // The bytes that are looked up stay whole, even where they end with one that is unknown.
-        let gram = place.saturating_sub(start);
-        let end = last.saturating_add(1).max(gram.saturating_add(GRAM_BYTES));
-        let literal = Self {
-            bytes: kept.get(first.min(gram)..end)?.to_vec(),
+        cut(bytes).map(|cut| cut.literal)
+    }
+
+    /// The rarest part of these pieces, with the others as its links.
+    pub(crate) fn of_pieces(pieces: &[Piece]) -> Option<Self> {
+        let cuts = |cut: fn(&[Masked]) -> Option<Cut>| {
+            let cuts = pieces.iter().enumerate();
+            let cuts = cuts.filter_map(move |(at, piece)| Some((at, cut(&piece.bytes)?)));
+            cuts.max_by_key(|(at, cut)| (rarity_of(&cut.literal.bytes), std::cmp::Reverse(*at)))
         };
-        (literal.rarity() >= RARITY_MIN).then_some(literal)
+        let (at, own) = cuts(cut).or_else(|| cuts(seed))?;
+        let mut literal = own.literal;
+        let (before, behind) = (pieces.get(..at)?, pieces.get(at.saturating_add(1)..)?);
+        // The gap before a piece is told by the piece behind it.
+        let gaps = pieces.get(1..=at)?;
+        let links = before.iter().zip(gaps).rev();
+        let links = links.map(|(piece, gap)| (gap.least, gap.most, piece));
+        literal.before.extend(linked(links, own.lead));
+        let links = behind.iter().map(|piece| (piece.least, piece.most, piece));
+        literal.behind.extend(linked(links, own.tail));
+        literal.before.truncate(LINKS_MAX);
+        literal.behind.truncate(LINKS_MAX);
+        (literal.is_searched() || literal.rarity() >= SEED_RARITY_MIN).then_some(literal)
+    }
+
+    /// Whether a search looks for it; else only its links make it rare.
+    pub(crate) fn is_searched(&self) -> bool {
+        rarest_gram(&self.bytes).is_some()
     }
 
     /// How rare it is: what is longer and less like text is rarer.
     pub(crate) fn rarity(&self) -> u32 {
-        rarity_of(&self.bytes)
+        let links = self.before.iter().chain(&self.behind);
+        let links = links.map(|link| {
+            // A gap may be filled in so many ways.
+            let ways = u32::from(link.most.saturating_sub(link.least)).saturating_add(1);
+            rarity_of(&link.bytes).saturating_sub(ways.ilog2())
+        });
+        links.fold(rarity_of(&self.bytes), u32::saturating_add)
     }
 
     /// Where the bytes lie that are looked up, and each value that they may have.
@@ -123,6 +169,77 @@ impl Literal {
         }
         (place, values)
     }
+}
+
+/// Links to pieces in turn, as far as their places are known; the first stands behind so many bytes
+/// that have no link.
+fn linked<'p>(
+    pieces: impl Iterator<Item = (u16, u16, &'p Piece)>,
+    passed: usize,
+) -> impl Iterator<Item = Link> {
+    let mut passed = u16::try_from(passed).ok();
+    pieces.map_while(move |(least, most, piece)| {
+        let extra = passed?;
+        let most = most.checked_add(extra).filter(|most| *most <= GAP_MAX)?;
+        let kept = piece.bytes.get(..LINK_BYTES_MAX).unwrap_or(&piece.bytes);
+        // What is cut off here is not followed beyond.
+        passed = (kept.len() == piece.bytes.len()).then_some(0);
+        Some(Link {
+            least: least.saturating_add(extra),
+            most,
+            bytes: kept.to_vec(),
+        })
+    })
+}
+
+fn cut(bytes: &[Masked]) -> Option<Cut> {
+    let (place, _) = rarest_gram(bytes)?;
+    let start = place
+        .saturating_sub(BYTES_MAX.wrapping_shr(1))
+        .min(bytes.len().saturating_sub(BYTES_MAX));
+    let kept = bytes.get(start..)?;
+    let kept = kept.get(..BYTES_MAX).unwrap_or(kept);
+    let first = kept.iter().position(|byte| byte.mask != 0)?;
+    let last = kept.iter().rposition(|byte| byte.mask != 0)?;
+    // The bytes that are looked up stay whole, even where they end with one that is unknown.
+    let gram = place.saturating_sub(start);
+    let end = last.saturating_add(1).max(gram.saturating_add(GRAM_BYTES));
+    let first = first.min(gram);
+    let own = cut_at(
+        bytes,
+        (start.saturating_add(first), start.saturating_add(end)),
+    )?;
+    (rarity_of(&own.literal.bytes) >= RARITY_MIN).then_some(own)
+}
+
+/// Two bytes in a row, which are looked for only where everything else holds.
+fn seed(bytes: &[Masked]) -> Option<Cut> {
+    let is_exact = |byte: &Masked| byte.mask == u8::MAX;
+    let pairs = bytes.windows(SEED_BYTES).enumerate();
+    let exact = pairs.filter(|(_, pair)| pair.iter().all(is_exact));
+    let (start, _) = exact.max_by_key(|(_, pair)| rarity_of(pair))?;
+    cut_at(bytes, (start, start.saturating_add(SEED_BYTES)))
+}
+
+/// A part of these bytes, with links to what is directly beside it.
+fn cut_at(bytes: &[Masked], (start, end): (usize, usize)) -> Option<Cut> {
+    let near = start.saturating_sub(LINK_BYTES_MAX);
+    let far = end.saturating_add(LINK_BYTES_MAX).min(bytes.len());
+    let link = |rest: &[Masked]| Link {
+        least: 0,
+        most: 0,
+        bytes: rest.to_vec(),
+    };
+    let beside = |rest: &[Masked]| (!rest.is_empty()).then(|| link(rest));
+    Some(Cut {
+        literal: Literal {
+            bytes: bytes.get(start..end)?.to_vec(),
+            before: beside(bytes.get(near..start)?).into_iter().collect(),
+            behind: beside(bytes.get(end..far)?).into_iter().collect(),
+        },
+        lead: near,
+        tail: bytes.len().saturating_sub(far),
+    })
 }
 
 /// Where the four bytes begin that are best looked up, and how rare they are.

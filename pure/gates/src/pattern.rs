@@ -3,7 +3,8 @@
 
 use yara_x_parser::ast::{HexSubPattern, HexToken, Pattern, PatternModifier, PatternModifiers};
 
-use crate::literal::{Literal, Masked};
+use crate::chain::GAP_MAX;
+use crate::literal::{Literal, Masked, Piece};
 use crate::regexp;
 
 /// More alternatives than this are not worth a search.
@@ -12,6 +13,8 @@ const ALTERNATIVES_MAX: usize = 1024;
 const LITERALS_MAX: usize = 2;
 /// A gap of so many bytes is a part of what is compared.
 const JUMP_MAX: u32 = 16;
+/// How much of a match's beginning is compared at a place.
+const BEGINNING_MAX: usize = 16;
 /// A pattern is never nested deeper than this, or nothing is known of what is.
 const DEPTH_MAX: u32 = 16;
 
@@ -84,6 +87,42 @@ impl Need {
             Self::Any(needs) => needs.iter().map(Self::rarity).min().unwrap_or(0),
             Self::All(needs) => needs.iter().map(Self::rarity).max().unwrap_or(0),
         }
+    }
+}
+
+/// Bytes with one of which each match of a pattern begins, as far as they are known.
+pub(crate) fn beginnings(pattern: &Pattern<'_>) -> Vec<Vec<Masked>> {
+    let modifiers = pattern.modifiers();
+    let is_coded = modifiers.xor().is_some()
+        || modifiers.base64().is_some()
+        || modifiers.base64wide().is_some();
+    let first = |mut bytes: Vec<Masked>| {
+        bytes.truncate(BEGINNING_MAX);
+        bytes
+    };
+    match pattern {
+        Pattern::Text(text) if !is_coded => {
+            let nocase = modifiers.nocase().is_some();
+            let byte = if nocase {
+                Masked::folded
+            } else {
+                Masked::exact
+            };
+            let bytes: Vec<_> = text.text.value.iter().copied().map(byte).collect();
+            let forms = forms(modifiers).into_iter();
+            forms.map(|form| first(form.apply_masked(&bytes))).collect()
+        }
+        Pattern::Hex(hex) => {
+            let bytes = hex.sub_patterns.iter().map_while(|token| match token {
+                HexToken::Byte(byte) => Some(Masked {
+                    value: byte.value,
+                    mask: byte.mask,
+                }),
+                HexToken::NotByte(_) | HexToken::Alternative(_) | HexToken::Jump(_) => None,
+            });
+            vec![first(bytes.collect())]
+        }
+        Pattern::Text(_) | Pattern::Regexp(_) => Vec::new(),
     }
 }
 
@@ -200,36 +239,118 @@ fn of_tokens(tokens: &HexSubPattern, depth: u32) -> Need {
     if depth > DEPTH_MAX {
         return Need::Unknown;
     }
-    let mut needs = Vec::new();
-    let mut run = Vec::new();
+    let mut pieces = Pieces::default();
     for token in tokens.iter() {
         match token {
-            HexToken::Byte(byte) => run.push(Masked {
+            HexToken::Byte(byte) => pieces.push(Masked {
                 value: byte.value,
                 mask: byte.mask,
             }),
-            HexToken::NotByte(_) => run.push(Masked::ANY),
-            HexToken::Jump(jump) => match (jump.start, jump.end) {
-                (Some(length), Some(end)) if length == end && length <= JUMP_MAX => {
-                    run.extend((0..length).map(|_| Masked::ANY));
-                }
-                _ => needs.push(Need::bytes(&std::mem::take(&mut run))),
-            },
+            HexToken::NotByte(_) => pieces.push(Masked::ANY),
+            HexToken::Jump(jump) => pieces.gap(Some(jump.start.unwrap_or(0)), jump.end),
             HexToken::Alternative(found) => {
                 let branches = &found.alternatives;
                 match in_common(branches) {
-                    Some(bytes) => run.extend(bytes),
-                    None => needs.push(Need::bytes(&std::mem::take(&mut run))),
+                    Some(bytes) => bytes.into_iter().for_each(|byte| pieces.push(byte)),
+                    None => {
+                        let (least, most) = lengths(branches);
+                        pieces.gap(least, most);
+                    }
                 }
                 let branches = branches
                     .iter()
                     .map(|branch| of_tokens(branch, depth.saturating_add(1)));
-                needs.push(Need::any(branches.collect()));
+                pieces.needs.push(Need::any(branches.collect()));
             }
         }
     }
-    needs.push(Need::bytes(&run));
-    Need::all(needs)
+    pieces.into_need()
+}
+
+/// A pattern's pieces as far as the gaps between them are bounded.
+#[derive(Default)]
+struct Pieces {
+    needs: Vec<Need>,
+    list: Vec<Piece>,
+    /// The gap before the bytes that come now.
+    gap: (u16, u16),
+    run: Vec<Masked>,
+}
+
+impl Pieces {
+    fn push(&mut self, byte: Masked) {
+        self.run.push(byte);
+    }
+
+    fn gap(&mut self, least: Option<u32>, most: Option<u32>) {
+        let bounds = least.zip(most);
+        if let Some((length, most)) = bounds
+            && length == most
+            && length <= JUMP_MAX
+        {
+            self.run.extend((0..length).map(|_| Masked::ANY));
+            return;
+        }
+        self.end_run();
+        let least = least.and_then(|least| u16::try_from(least).ok());
+        let most = most.and_then(|most| u16::try_from(most).ok());
+        let wider = least.zip(most).and_then(|(least, most)| {
+            Some((
+                self.gap.0.checked_add(least)?,
+                self.gap.1.checked_add(most)?,
+            ))
+        });
+        match wider.filter(|(_, most)| *most <= GAP_MAX) {
+            Some(gap) => self.gap = gap,
+            None => self.end_chain(),
+        }
+    }
+
+    fn end_run(&mut self) {
+        if self.run.is_empty() {
+            return;
+        }
+        self.list.push(Piece {
+            least: self.gap.0,
+            most: self.gap.1,
+            bytes: std::mem::take(&mut self.run),
+        });
+        self.gap = (0, 0);
+    }
+
+    fn end_chain(&mut self) {
+        self.end_run();
+        let pieces = std::mem::take(&mut self.list);
+        let literal = Literal::of_pieces(&pieces);
+        self.needs
+            .push(literal.map_or(Need::Unknown, Need::Literal));
+        self.gap = (0, 0);
+    }
+
+    fn into_need(mut self) -> Need {
+        self.end_chain();
+        Need::all(self.needs)
+    }
+}
+
+/// The least and the greatest length of branches, as far as they are bounded.
+fn lengths(branches: &[HexSubPattern]) -> (Option<u32>, Option<u32>) {
+    let of = |branch: &HexSubPattern| {
+        branch
+            .iter()
+            .try_fold((0u32, 0u32), |(least, most), token| {
+                let (shortest, longest) = match token {
+                    HexToken::Byte(_) | HexToken::NotByte(_) => (1, 1),
+                    HexToken::Jump(jump) => (jump.start.unwrap_or(0), jump.end?),
+                    HexToken::Alternative(_) => return None,
+                };
+                Some((least.checked_add(shortest)?, most.checked_add(longest)?))
+            })
+    };
+    let all: Option<Vec<(u32, u32)>> = branches.iter().map(of).collect();
+    let all = all.unwrap_or_default();
+    let least = all.iter().map(|(least, _)| *least).min();
+    (least, all.iter().map(|(_, most)| *most).max())
 }
 
 /// What branches of the same length have in common at each place.
@@ -260,6 +381,7 @@ fn in_common(branches: &[HexSubPattern]) -> Option<Vec<Masked>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chain::Link;
     use yara_x_parser::ast::AST;
 
     fn need(pattern: &str) -> Need {
@@ -270,8 +392,8 @@ mod tests {
     }
 
     fn literal(bytes: &[u8]) -> Need {
-        let bytes = bytes.iter().copied().map(Masked::exact).collect();
-        Need::Literal(Literal { bytes })
+        let bytes: Vec<_> = bytes.iter().copied().map(Masked::exact).collect();
+        Need::bytes(&bytes)
     }
 
     #[test]
@@ -283,8 +405,8 @@ mod tests {
             Need::Any(vec![literal(b"secret"), literal(b"s\0e\0c\0r\0e\0t\0")])
         );
         assert_eq!(need("\"abc\""), Need::Unknown);
-        let either = b"WXYZ".iter().copied().map(Masked::folded).collect();
-        let expected = Need::Literal(Literal { bytes: either });
+        let either: Vec<_> = b"WXYZ".iter().copied().map(Masked::folded).collect();
+        let expected = Need::bytes(&either);
         assert_eq!(need("\"wXyZ\" nocase"), expected);
         assert_eq!(
             need("\"secret\" xor(1-2)"),
@@ -307,7 +429,7 @@ mod tests {
 
     #[test]
     fn hex_is_needed_in_its_rarest_runs() {
-        assert_eq!(need("{ 01 02 03 04 [2-9] 41 }"), literal(&[1, 2, 3, 4]));
+        assert_eq!(need("{ 01 02 03 04 [2-] 41 }"), literal(&[1, 2, 3, 4]));
         let expected = Literal::of(&[
             Masked::exact(0x81),
             Masked::ANY,
@@ -327,12 +449,35 @@ mod tests {
         let found = need("{ 81 ?? 5? [2] 74 70 (70 | 74) }");
         assert_eq!(found, Need::Literal(expected.unwrap()));
         assert_eq!(
-            need("{ 71 72 73 74 (75 76 77 78 | 79 7a 7b 7c 7d) [2-4] 80 81 }"),
+            need("{ 71 72 73 74 [300] (75 76 77 78 | 79 7a 7b 7c 7d) [-] [2-] 80 81 }"),
             Need::All(vec![
                 Need::Any(vec![literal(b"uvwx"), literal(b"yz{|}")]),
                 literal(b"qrst"),
             ])
         );
         assert_eq!(need("{ 01 4? [1-2] 04 ~05 ?? 06 ?? ?? 08 }"), Need::Unknown);
+    }
+
+    #[test]
+    fn what_stands_at_a_bounded_distance_is_needed_there() {
+        let exact = |bytes: &[u8]| bytes.iter().copied().map(Masked::exact).collect::<Vec<_>>();
+        let link = |least, most, bytes: &[u8]| Link {
+            least,
+            most,
+            bytes: exact(bytes),
+        };
+        let found = need("{ 40 [1-3] (41 | 42 43) 44 45 46 47 [2-9] 48 [20] 49 [999-1000] 50 }");
+        let expected = Literal {
+            bytes: exact(b"DEFG"),
+            before: vec![link(2, 5, b"@")],
+            behind: vec![link(2, 9, b"H"), link(20, 20, b"I")],
+        };
+        assert_eq!(found, Need::Literal(expected));
+        let Need::Literal(seed) = need("{ 0F B? [1-16] 4D 5A [1-32] 3C [16-64] 50 45 }") else {
+            unreachable!()
+        };
+        assert!(!seed.is_searched());
+        assert_eq!(seed.bytes, exact(b"MZ"));
+        assert_eq!((seed.before.len(), seed.behind.len()), (1, 2));
     }
 }

@@ -1,6 +1,8 @@
 //! A gate table in place, and an object's way through it. The layout is in `write.rs`. A damaged
 //! table opens too many gates or too few, and no more than that.
 
+use crate::chain::{self, Chain};
+use crate::literal::SEED_BYTES;
 use crate::search::{Candidate, Search};
 use crate::words::{Facts, Words};
 use crate::write::MAGIC;
@@ -8,6 +10,12 @@ use crate::write::MAGIC;
 const HEAD_WORDS: usize = 10;
 const LITERAL_BYTES: usize = 12;
 const RULE_BYTES: usize = 8;
+const HAS_LINKS: u32 = 0x100;
+const IS_NOT_SEARCHED: u32 = 0x200;
+/// Steps along links that an object may cost for each of its bytes, and at least. What is not
+/// followed further counts as there.
+const STEPS_EACH: u64 = 8;
+const STEPS_LEAST: u64 = 1 << 16;
 
 /// The table.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +35,8 @@ pub struct Passage {
     /// One bit for each literal.
     seen: Vec<u64>,
     found: Vec<u32>,
+    /// Literals that no search looks for and that are not there.
+    missed: Vec<u32>,
     /// Rules whose formula is to be looked at.
     waiting: Vec<u32>,
     states: Vec<State>,
@@ -86,8 +96,13 @@ impl<'g> Gates<'g> {
     /// The groups that hold a rule which may match the object, in order.
     pub fn groups<'p>(&self, object: &[u8], passage: &'p mut Passage) -> &'p [u32] {
         passage.begin(self.literals.len(), self.rules.len());
+        let size_bytes = u64::try_from(object.len()).unwrap_or(u64::MAX);
+        let mut steps = size_bytes
+            .saturating_mul(STEPS_EACH)
+            .saturating_add(STEPS_LEAST);
         self.search.run(object, &mut |candidate| {
-            if !passage.has_seen(candidate.literal) && self.is_there(object, candidate) {
+            if !passage.has_seen(candidate.literal) && self.is_there(object, candidate, &mut steps)
+            {
                 passage.note_literal(candidate.literal);
                 for rule in self.anchors_of(candidate.literal) {
                     passage.wait(u32::from_le_bytes(*rule));
@@ -101,6 +116,7 @@ impl<'g> Gates<'g> {
             gates: self,
             object,
             passage,
+            steps,
         };
         while let Some(rule) = look.passage.waiting.pop() {
             if look.decide(rule)
@@ -114,22 +130,34 @@ impl<'g> Gates<'g> {
         &passage.open
     }
 
-    /// Whether a literal lies at a place.
-    fn is_there(&self, object: &[u8], candidate: Candidate) -> bool {
-        let Some((start, length, _)) = self.literal(candidate.literal) else {
+    /// Whether a literal lies at a place, with all that must stand around it.
+    fn is_there(&self, object: &[u8], candidate: Candidate, steps: &mut u64) -> bool {
+        let Some((start, detail, _)) = self.literal(candidate.literal) else {
             return false;
         };
-        let length = usize::try_from(length).unwrap_or(0);
+        let length = usize::try_from(detail & 0xff).unwrap_or(0);
         let own = self.bytes.get(start..).unwrap_or_default();
-        let found = object
-            .get(candidate.place..)
-            .and_then(|rest| rest.get(..length));
-        let masks = own.get(length..).and_then(|rest| rest.get(..length));
-        let (Some(found), Some(masks)) = (found, masks) else {
+        let Some((values, own)) = own.split_at_checked(length) else {
             return false;
         };
-        let mut bytes = found.iter().zip(own).zip(masks);
-        bytes.all(|((found, value), mask)| found & mask == *value)
+        let Some((masks, links)) = own.split_at_checked(length) else {
+            return false;
+        };
+        let place = candidate.place;
+        let end = place.saturating_add(length);
+        chain::matches_at(object, place, (values, masks))
+            && (detail & HAS_LINKS == 0 || Chain::new(links).holds(object, (place, end), steps))
+    }
+
+    /// Looks for a literal that no search looks for.
+    fn look_for(&self, object: &[u8], literal: u32, steps: &mut u64) -> bool {
+        let seed = self
+            .literal(literal)
+            .and_then(|(start, _, _)| self.bytes.get(start..)?.get(..SEED_BYTES));
+        let Some(seed) = seed else { return false };
+        let finder = memchr::memmem::Finder::new(seed);
+        let mut places = finder.find_iter(object);
+        places.any(|place| self.is_there(object, Candidate { literal, place }, steps))
     }
 
     fn literal(&self, number: u32) -> Option<(usize, u32, usize)> {
@@ -183,6 +211,7 @@ impl Passage {
                 *state = State::New;
             }
         }
+        self.missed.clear();
         self.waiting.clear();
         self.open.clear();
     }
@@ -223,6 +252,7 @@ struct Look<'l, 'g> {
     gates: &'l Gates<'g>,
     object: &'l [u8],
     passage: &'l mut Passage,
+    steps: u64,
 }
 
 impl Look<'_, '_> {
@@ -252,8 +282,24 @@ impl Look<'_, '_> {
 }
 
 impl Facts for Look<'_, '_> {
-    fn has_literal(&self, number: u32) -> bool {
-        self.passage.has_seen(number)
+    fn has_literal(&mut self, number: u32) -> bool {
+        let is_searched = self
+            .gates
+            .literal(number)
+            .is_none_or(|(_, detail, _)| detail & IS_NOT_SEARCHED == 0);
+        if is_searched || self.passage.has_seen(number) {
+            return self.passage.has_seen(number);
+        }
+        if self.passage.missed.contains(&number) {
+            return false;
+        }
+        let is_there = self.gates.look_for(self.object, number, &mut self.steps);
+        if is_there {
+            self.passage.note_literal(number);
+        } else {
+            self.passage.missed.push(number);
+        }
+        is_there
     }
 
     fn may_match(&mut self, rule: u32) -> bool {

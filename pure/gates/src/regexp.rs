@@ -15,8 +15,9 @@ const DEPTH_MAX: u32 = 32;
 
 /// What is repeated so often is written out.
 const REPEATED_MAX: u32 = 8;
-/// Where what is known within is as rare as this, the edges are not looked at.
+/// Where what is known within is as rare as this, only a few beginnings are worth a search.
 const RARE_ENOUGH: u32 = 20;
+const FEW_BEGINNINGS: usize = 8;
 /// A part with more beginnings than this is not read by them.
 const BEGINNINGS_MAX: usize = 64;
 
@@ -42,9 +43,10 @@ pub(crate) fn need(regexp: &Regexp<'_>, form: Form, nocase: bool) -> Need {
     let mut runs = Runs::new(form);
     runs.take(&folded, 0);
     let mut needs = vec![runs.into_need()];
-    if needs.iter().any(|need| need.rarity() >= RARE_ENOUGH) {
-        return Need::all(needs);
-    }
+    let most = match needs.iter().any(|need| need.rarity() >= RARE_ENOUGH) {
+        true => FEW_BEGINNINGS,
+        false => BEGINNINGS_MAX,
+    };
     // What matches in any case matches as it is written once its letters have the right case, so
     // that it begins and ends in one of these ways.
     for kind in [ExtractKind::Prefix, ExtractKind::Suffix] {
@@ -53,7 +55,7 @@ pub(crate) fn need(regexp: &Regexp<'_>, form: Form, nocase: bool) -> Need {
         } else {
             Masked::exact
         };
-        needs.push(edges(&plain, kind, &|bytes| {
+        needs.push(edges(&plain, (kind, most), &|bytes| {
             let bytes: Vec<_> = bytes.iter().copied().map(byte).collect();
             Need::bytes(&form.apply_masked(&bytes))
         }));
@@ -75,14 +77,14 @@ pub(crate) fn needs_any_byte(regexp: &Regexp<'_>) -> bool {
 }
 
 /// How a match begins, or ends.
-fn edges(hir: &Hir, kind: ExtractKind, need: &dyn Fn(&[u8]) -> Need) -> Need {
+fn edges(hir: &Hir, (kind, most): (ExtractKind, usize), need: &dyn Fn(&[u8]) -> Need) -> Need {
     let mut extractor = Extractor::new();
     extractor
         .kind(kind)
         .limit_class(4)
         .limit_repeat(4)
         .limit_literal_len(16)
-        .limit_total(BEGINNINGS_MAX);
+        .limit_total(most);
     let found = extractor.extract(hir);
     match found.literals() {
         Some(literals) => Need::any(literals.iter().map(|one| need(one.as_bytes())).collect()),
@@ -177,7 +179,6 @@ fn in_common(class: &Class) -> Option<Masked> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::literal::Literal;
     use yara_x_parser::ast::{AST, Pattern};
 
     fn needs(pattern: &str) -> Need {
@@ -190,8 +191,8 @@ mod tests {
     }
 
     fn literal(bytes: &[u8]) -> Need {
-        let bytes = bytes.iter().copied().map(Masked::exact).collect();
-        Need::Literal(Literal { bytes })
+        let bytes: Vec<_> = bytes.iter().copied().map(Masked::exact).collect();
+        Need::bytes(&bytes)
     }
 
     #[test]
@@ -212,10 +213,10 @@ mod tests {
             mask: 0xf0,
         });
         bytes.extend([Masked::exact(b'y'), Masked::exact(b'z')]);
-        let expected = Need::Literal(Literal { bytes });
+        let expected = Need::bytes(&bytes);
         assert_eq!(needs("/wx[0-9]yz/"), expected);
-        let bytes = b"1-secret".iter().copied().map(Masked::folded).collect();
-        assert_eq!(needs("/1-secret/i"), Need::Literal(Literal { bytes }));
+        let bytes: Vec<_> = b"1-secret".iter().copied().map(Masked::folded).collect();
+        assert_eq!(needs("/1-secret/i"), Need::bytes(&bytes));
     }
 
     #[test]

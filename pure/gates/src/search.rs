@@ -185,6 +185,8 @@ mod tests {
     fn a_literal_is_found_wherever_it_lies_and_in_either_case() {
         let literals = ["abcd", "Zxy-9", "abcdefgh"].map(|text| Literal {
             bytes: text.bytes().map(Masked::exact).collect(),
+            before: Vec::new(),
+            behind: Vec::new(),
         });
         let (sizes, bytes) = write(&literals);
         let (search, rest) = Search::read(&bytes, sizes).unwrap();

@@ -7,6 +7,7 @@
 //! ```
 
 use crate::formula::{Arithmetic, Comparison, DEPTH_MAX, Formula, Number, Reading};
+use crate::literal::Masked;
 
 const UNKNOWN: u32 = 0;
 const LITERAL: u32 = 1;
@@ -18,6 +19,9 @@ const CONSTANT: u32 = 6;
 const FILE_SIZE: u32 = 7;
 const READ: u32 = 8;
 const COMPUTE: u32 = 9;
+const STANDS: u32 = 10;
+/// Bytes are not looked for at more places than this.
+const PLACES_MAX: usize = 1 << 16;
 
 /// A formula's words.
 pub(crate) fn write(formula: &Formula, words: &mut Vec<u32>) {
@@ -30,6 +34,12 @@ pub(crate) fn write(formula: &Formula, words: &mut Vec<u32>) {
         }),
         Formula::Not(inner) => part(words, (NOT, 0), |words| write(inner, words)),
         Formula::Rule(number) => part(words, (RULE, 0), |words| words.push(*number)),
+        Formula::Stands { bytes, low, high } => part(words, (STANDS, 0), |words| {
+            write_number(low, words);
+            write_number(high, words);
+            let word = |byte: &Masked| u32::from(u16::from_le_bytes([byte.value, byte.mask]));
+            words.extend(bytes.iter().map(word));
+        }),
         Formula::Compare { how, left, right } => part(words, (COMPARE, *how as u32), |words| {
             write_number(left, words);
             write_number(right, words);
@@ -71,7 +81,7 @@ fn part(words: &mut Vec<u32>, (kind, detail): (u32, u32), own: impl FnOnce(&mut 
 /// What formulas are asked about.
 pub(crate) trait Facts {
     /// Whether the literal with this number was found.
-    fn has_literal(&self, number: u32) -> bool;
+    fn has_literal(&mut self, number: u32) -> bool;
     /// Whether the rule with this number may match.
     fn may_match(&mut self, rule: u32) -> bool;
     /// The object.
@@ -154,9 +164,38 @@ fn may_hold(part: Part<'_>, facts: &mut dyn Facts, depth: u32) -> bool {
             }
             missing == 0
         }
+        STANDS => stands(own, facts.bytes(), depth) != Some(false),
         COMPARE => compare(part.detail, own, facts.bytes(), depth) != Some(false),
         _ => true,
     }
+}
+
+/// Whether bytes stand between two places, if that can be told.
+fn stands(mut own: Words<'_>, bytes: &[u8], depth: u32) -> Option<bool> {
+    let low = value(own.next_part()?, bytes, depth);
+    let high = value(own.next_part()?, bytes, depth);
+    let (low, high) = match (low, high) {
+        (Value::Known(low), Value::Known(high)) => (low, high),
+        (Value::Undefined, _) | (_, Value::Undefined) => return Some(false),
+        (Value::Unclear, _) | (_, Value::Unclear) => return None,
+    };
+    let Ok(high) = usize::try_from(high) else {
+        return Some(false);
+    };
+    let low = usize::try_from(low).unwrap_or(0);
+    let last = high.min(bytes.len());
+    if last.saturating_sub(low) > PLACES_MAX {
+        return None;
+    }
+    let is_at = |start: usize| {
+        let found = bytes.get(start..).unwrap_or_default();
+        found.len() >= own.bytes.len()
+            && found.iter().zip(own.bytes).all(|(found, word)| {
+                let [value, mask, _, _] = *word;
+                found & mask == value
+            })
+    };
+    Some((low..=last).any(is_at))
 }
 
 fn may_fail(part: Part<'_>, facts: &mut dyn Facts, depth: u32) -> bool {
@@ -297,7 +336,7 @@ mod tests {
     }
 
     impl Facts for Object<'_> {
-        fn has_literal(&self, number: u32) -> bool {
+        fn has_literal(&mut self, number: u32) -> bool {
             self.literals.contains(&number)
         }
         fn may_match(&mut self, rule: u32) -> bool {

@@ -4,9 +4,10 @@
 //! head        magic, filter bits, bucket bits, entries, literals, literals' bytes, anchors, rules,
 //!             formulas' words, rules without anchors: each u32
 //! search      see `search.rs`
-//! literals    for each: where its bytes start u32, its length u32, its first anchor u32; and one
-//!             more that ends the last
-//! bytes       the literals': of each first the values, then the masks
+//! literals    for each: where its bytes start u32; its length u8, in the byte above 1 if it has
+//!             links and 2 if no search looks for it; its first anchor u32; and one more that ends
+//!             the last
+//! bytes       the literals': of each first the values, then the masks, then its links
 //! anchors     rules u32, that a literal lets through to their formula
 //! rules       for each: where its formula starts u32, in words, and its group u32; and one more
 //! formulas    see `words.rs`
@@ -15,11 +16,12 @@
 
 use yara_x_parser::ast::Rule;
 
-use crate::condition::Reader;
-use crate::cover::{Cover, Known};
+use crate::chain;
+use crate::condition::{Known, Reader};
+use crate::cover::{self, Cover};
 use crate::formula::{DEPTH_MAX, Formula};
 use crate::literal::{Literal, Literals};
-use crate::pattern::Need;
+use crate::pattern::{Need, beginnings};
 use crate::search::{self, LITERALS_MAX};
 use crate::words;
 
@@ -79,8 +81,11 @@ pub struct GateBuilder {
 impl GateBuilder {
     /// Takes a rule; rules are numbered from zero in the order in which they come.
     pub fn add(&mut self, rule: &Rule<'_>, scope: &dyn Scope) -> RuleGate {
-        let needs = rule.patterns.iter().flatten().map(Need::of);
-        let patterns: Vec<_> = needs.map(|need| self.formula_of(need)).collect();
+        let patterns = rule.patterns.iter().flatten().map(|pattern| Known {
+            formula: self.formula_of(Need::of(pattern)),
+            beginnings: beginnings(pattern),
+        });
+        let patterns: Vec<_> = patterns.collect();
         let names = Names {
             scope,
             chains: &self.chains,
@@ -99,7 +104,7 @@ impl GateBuilder {
     }
 
     fn push(&mut self, formula: Formula) -> RuleGate {
-        let known = Known {
+        let known = cover::Known {
             literals: self.literals.list(),
             rules: &self.covers,
         };
@@ -125,7 +130,10 @@ impl GateBuilder {
             }
             Formula::AtLeast { of, .. } => of.iter().map(|one| self.chain(one)).max().unwrap_or(0),
             Formula::Not(inner) => self.chain(inner),
-            Formula::Unknown | Formula::Literal(_) | Formula::Compare { .. } => 0,
+            Formula::Unknown
+            | Formula::Literal(_)
+            | Formula::Stands { .. }
+            | Formula::Compare { .. } => 0,
         }
     }
 
@@ -206,9 +214,15 @@ fn literals(list: &[Literal], anchors: &[(u32, u32)]) -> (Vec<u32>, Vec<u8>) {
     for (number, literal) in (0u32..).zip(list) {
         let first = anchors.partition_point(|(owner, _)| *owner < number);
         let length = count(literal.bytes.len());
-        records.extend([count(bytes.len()), length, count(first)]);
+        let has_links = !literal.before.is_empty() || !literal.behind.is_empty();
+        let detail = u32::from(has_links) | u32::from(!literal.is_searched()).wrapping_shl(1);
+        let detail = length | detail.wrapping_shl(8);
+        records.extend([count(bytes.len()), detail, count(first)]);
         bytes.extend(literal.bytes.iter().map(|byte| byte.value));
         bytes.extend(literal.bytes.iter().map(|byte| byte.mask));
+        if has_links {
+            bytes.extend(chain::write(&literal.before, &literal.behind));
+        }
     }
     records.extend([count(bytes.len()), 0, count(anchors.len())]);
     bytes.resize(bytes.len().next_multiple_of(4), 0);

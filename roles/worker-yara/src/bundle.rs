@@ -97,7 +97,9 @@ impl<'b> Bundle<'b> {
     pub(crate) fn group(&self, number: usize) -> Option<Group<'b>> {
         let own = self.groups.get(number)?;
         let before = self.groups.get(..number)?.iter();
-        let first: u64 = before.map(|group| u64::from(word(group, 3).unwrap_or(0))).sum();
+        let first: u64 = before
+            .map(|group| u64::from(word(group, 3).unwrap_or(0)))
+            .sum();
         let first = usize::try_from(first).ok()?;
         let end = first.checked_add(usize::try_from(word(own, 3)?).ok()?)?;
         let start = u64::from(word(own, 0)?) | u64::from(word(own, 1)?) << 32;
@@ -117,7 +119,12 @@ impl Group<'_> {
 }
 
 fn word(bytes: &[u8], index: usize) -> Option<u32> {
-    bytes.as_chunks::<4>().0.get(index).copied().map(u32::from_le_bytes)
+    bytes
+        .as_chunks::<4>()
+        .0
+        .get(index)
+        .copied()
+        .map(u32::from_le_bytes)
 }
 
 #[cfg(test)]

@@ -53,7 +53,8 @@ pub(crate) fn group(sources: &[Arranged<'_>], definitions: &[Definition]) -> Gro
     for (source_number, source) in sources.iter().enumerate() {
         known.namespace = &source.namespace;
         let tree = AST::from(source.code.as_ref());
-        let parsed: BTreeMap<u32, &Rule<'_>> = tree.rules().map(|rule| (start(rule), rule)).collect();
+        let parsed: BTreeMap<u32, &Rule<'_>> =
+            tree.rules().map(|rule| (start(rule), rule)).collect();
         let first = rules.len();
         for (number, declared) in source.rules.iter().enumerate() {
             let own = rules.len();
@@ -64,7 +65,10 @@ pub(crate) fn group(sources: &[Arranged<'_>], definitions: &[Definition]) -> Gro
                 None => class_unread(gates.add_open()),
             };
             classes.push(class);
-            let mut before = known.needs(source.words.get(number).into_iter().flatten(), &declared.name);
+            let mut before = known.needs(
+                source.words.get(number).into_iter().flatten(),
+                &declared.name,
+            );
             // What was not parsed as a whole is compiled as a whole.
             if source.is_broken {
                 before.extend(first..first + source.rules.len());
@@ -81,9 +85,10 @@ pub(crate) fn group(sources: &[Arranged<'_>], definitions: &[Definition]) -> Gro
         let Some(source) = sources.get(place.source) else {
             continue;
         };
-        if let (Some(globals), Some(needs)) =
-            (known.globals.get(source.namespace.as_str()), needs.get_mut(own))
-        {
+        if let (Some(globals), Some(needs)) = (
+            known.globals.get(source.namespace.as_str()),
+            needs.get_mut(own),
+        ) {
             needs.extend(globals);
         }
     }
@@ -129,7 +134,9 @@ fn assign(classes: &[Class]) -> (Vec<u32>, Vec<Vec<usize>>) {
         (Class::Unanchored, UNANCHORED_MAX),
     ] {
         let own = classes.iter().enumerate();
-        let own = own.filter(|(_, class)| **class == wanted).map(|(number, _)| number);
+        let own = own
+            .filter(|(_, class)| **class == wanted)
+            .map(|(number, _)| number);
         for members in own.collect::<Vec<_>>().chunks(most) {
             let group = u32::try_from(groups.len()).unwrap_or(u32::MAX);
             for member in members {
@@ -168,9 +175,9 @@ fn texts(definitions: &[Definition]) -> BTreeMap<String, Option<String>> {
     for definition in merged(definitions.iter().cloned()) {
         let value = match definition.value {
             DefinitionValue::Text(value) => Some(value),
-            DefinitionValue::Integer(_) | DefinitionValue::Float(_) | DefinitionValue::Boolean(_) => {
-                None
-            }
+            DefinitionValue::Integer(_)
+            | DefinitionValue::Float(_)
+            | DefinitionValue::Boolean(_) => None,
         };
         texts.insert(definition.name, value);
     }
@@ -192,7 +199,7 @@ impl Known<'_> {
     }
 
     /// The rules that these words name, and one of the same name, which comes first.
-    fn needs<'w>(&self, words: impl Iterator<Item = &'w String>, own: &str) -> BTreeSet<usize> {
+    fn needs<'w>(&self, words: impl Iterator<Item = &'w String>, own: &'w str) -> BTreeSet<usize> {
         words
             .map(String::as_str)
             .chain([own])
@@ -215,7 +222,8 @@ impl Scope for Known<'_> {
         if self.texts.contains_key(name) {
             return None;
         }
-        self.find(name).and_then(|number| u32::try_from(number).ok())
+        self.find(name)
+            .and_then(|number| u32::try_from(number).ok())
     }
 
     fn text_named(&self, name: &str) -> Option<&str> {
