@@ -24,6 +24,11 @@ const NEEDED: &[Needed] = &[
         "scans of ClamAV's own test files",
     ),
     needed("yara", "yara", "YARA rules against YARA 4"),
+    needed(
+        "pcre2-utils",
+        "pcre2test",
+        "regular expressions against PCRE2",
+    ),
     needed("strace", "strace", "the count of the worker's system calls"),
     needed("p7zip-full", "7z", "an encrypted 7z file"),
     needed(

@@ -6,6 +6,7 @@ mod executables;
 mod messages;
 mod objects;
 mod packs;
+mod patterns;
 mod rules;
 mod views;
 
@@ -81,6 +82,7 @@ pub fn targets() -> Vec<Target> {
         Target::new("bodies", bodies::check, allow(64, 512)),
         Target::new("cvd", rules::check_container, allow(1, 64)),
         Target::new("packs", packs::check, allow(64, 512)),
+        Target::new("patterns", patterns::check, allow(64, 4_096)),
         Target::new("messages", messages::check, allow(1, 512)),
     ]);
     targets

@@ -50,9 +50,11 @@ impl AnchorPass<'_, '_> {
         (search, span): (&mut Search, &mut Span),
         budget: &mut Budget,
     ) -> Result<(), Reason> {
-        for (literal, part) in search.block(self.tables, window, range) {
+        let (places, work) = search.block(self.tables, window, range);
+        budget.spend_work(work)?;
+        for (literal, part) in places {
             budget.spend_work(1)?;
-            self.anchor((window, *literal), *part, span, budget)?;
+            self.anchor((window, literal), part, span, budget)?;
         }
         Ok(())
     }

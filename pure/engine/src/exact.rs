@@ -16,101 +16,100 @@ use crate::body::Span;
 use crate::chain::{Chains, Found};
 use crate::hashes::Trouble;
 use crate::hits::Hits;
+use crate::logical::Logicals;
 use crate::part::{Known, Subject};
 use crate::reader::Reader;
 use crate::search::Search;
-
-/// The buffers of the pass.
-#[derive(Debug, Default)]
-pub(crate) struct Exact {
-    chains: Chains,
-}
+use crate::window::Window;
 
 /// What the pass shares with the first one.
 pub(crate) struct Tools<'t> {
     pub(crate) reader: &'t mut Reader,
     pub(crate) search: &'t mut Search,
     pub(crate) span: &'t mut Span,
+    pub(crate) chains: &'t mut Chains,
 }
 
-impl Exact {
-    /// Decides the triggered rules for the first `total` bytes of an object.
-    pub(crate) fn run<'a>(
-        &mut self,
-        (subject, object): (Subject<'a>, (&dyn Source, u64)),
-        (triggered, hits): (&Triggered, &mut Hits<'a>),
-        tools: Tools<'_>,
-        budget: &mut Budget,
-    ) -> Result<(), Trouble> {
-        self.chains.clear();
-        let section = small_search(&literals(&subject, triggered));
-        let tables = SearchTable::read_all(&section).unwrap_or_default();
-        let Tools {
-            reader,
-            search,
-            span,
-        } = tools;
-        reader.visit(object, budget, &mut |window, range, budget| {
-            for (literal, part) in search.block(&tables, window, range) {
-                budget.spend_work(1)?;
-                if let Some(known) = subject.part(*part)
-                    && subject.is_there(&known, (window, *literal), span, budget)?
-                    && let Some(place) = self.chain(&subject, (&known, *part), span, budget)?
-                {
-                    hits.add(known.body.rule, place);
+/// Decides the triggered rules for the first `total` bytes of an object.
+pub(crate) fn decide<'a>(
+    (subject, object): (Subject<'a>, (&dyn Source, u64)),
+    (triggered, hits): (&Triggered, &mut Hits<'a>),
+    tools: Tools<'_>,
+    budget: &mut Budget,
+) -> Result<(), Trouble> {
+    tools.chains.clear();
+    let mut logicals = Logicals::new(&subject, &triggered.logicals);
+    let direct = triggered.bodies.iter().copied();
+    let section = small_search(&literals(&subject, direct.chain(logicals.bodies())));
+    let tables = SearchTable::read_all(&section).unwrap_or_default();
+    let (span, chains) = (tools.span, tools.chains);
+    let mut visit = |window: &Window<'_>, range, budget: &mut Budget| {
+        let (places, work) = tools.search.block(&tables, window, range);
+        budget.spend_work(work)?;
+        for (literal, part) in places {
+            budget.spend_work(1)?;
+            let Some(known) = subject.part(part) else {
+                continue;
+            };
+            if subject.is_there(&known, (window, literal), span, budget)?
+                && let Some(place) = chain(&subject, (&known, part), (chains, span), budget)?
+            {
+                match known.body.logical {
+                    Some(_) => logicals.found(known.record.body, place),
+                    None => hits.add(known.body.rule, place),
                 }
             }
-            Ok(if hits.are_enough() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            })
+        }
+        Ok(if hits.are_enough() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
         })
+    };
+    if !tables.is_empty() {
+        tools.reader.visit(object, budget, &mut visit)?;
     }
-
-    /// Adds a part that is there to those before it; gives the match that it completes.
-    fn chain(
-        &mut self,
-        subject: &Subject<'_>,
-        (known, number): (&Known<'_>, u32),
-        span: &Span,
-        budget: &mut Budget,
-    ) -> Result<Option<Match>, Reason> {
-        let next = number
-            .checked_add(1)
-            .filter(|_| known.index.saturating_add(1) < known.body.parts);
-        let next_gap = next
-            .and_then(|next| subject.pack.part(next))
-            .map(|next| next.gap);
-        let found = Found {
-            body: known.record.body,
-            index: known.index,
-            parts: known.body.parts,
-            gap: known.record.gap,
-            next_gap: next_gap.unwrap_or(Gap {
-                min: 0,
-                max: u32::MAX,
-            }),
-            starts: &span.starts,
-            ends: &span.ends,
-        };
-        self.chains.add(&found, budget)
-    }
+    logicals.decide((&subject, object), hits, budget)
 }
 
-/// The literal of each part of the triggered rules.
-fn literals(subject: &Subject<'_>, triggered: &Triggered) -> Vec<(Literal, u32)> {
+/// Adds a part that is there to those before it; gives the match that it completes.
+fn chain(
+    subject: &Subject<'_>,
+    (known, number): (&Known<'_>, u32),
+    (chains, span): (&mut Chains, &Span),
+    budget: &mut Budget,
+) -> Result<Option<Match>, Reason> {
+    let next = number
+        .checked_add(1)
+        .filter(|_| known.index.saturating_add(1) < known.body.parts);
+    let next_gap = next
+        .and_then(|next| subject.pack.part(next))
+        .map(|next| next.gap);
+    let found = Found {
+        body: known.record.body,
+        index: known.index,
+        parts: known.body.parts,
+        gap: known.record.gap,
+        next_gap: next_gap.unwrap_or(Gap {
+            min: 0,
+            max: u32::MAX,
+        }),
+        starts: &span.starts,
+        ends: &span.ends,
+    };
+    chains.add(&found, budget)
+}
+
+/// The literal of each part of these bodies.
+fn literals(subject: &Subject<'_>, bodies: impl Iterator<Item = u32>) -> Vec<(Literal, u32)> {
     let mut rows = Vec::new();
-    for body in &triggered.bodies {
-        let Some(body) = subject.pack.body(*body) else {
+    for body in bodies {
+        let Some(body) = subject.pack.body(body) else {
             continue;
         };
         for part in body.first_part..body.first_part.saturating_add(body.parts) {
-            if let Some(literal) = subject
-                .pack
-                .part(part)
-                .and_then(|part| part.program.literal())
-            {
+            let part_record = subject.pack.part(part);
+            if let Some(literal) = part_record.and_then(|part| part.program.literal()) {
                 rows.push((literal, part));
             }
         }

@@ -21,6 +21,8 @@ mod digests;
 mod exact;
 mod hashes;
 mod hits;
+mod listings;
+mod logical;
 mod offsets;
 mod part;
 mod reader;
@@ -29,5 +31,6 @@ mod search;
 mod targets;
 mod window;
 
+pub use listings::Listings;
 pub use scanner::{Examined, Hashing, Hit, Object, Options, Scanner};
 pub use targets::groups_of;

@@ -9,8 +9,9 @@ use unpack::{Facts, ReadError, Source};
 
 use crate::anchors::{AnchorPass, Triggered};
 use crate::body::Span;
+use crate::chain::Chains;
 use crate::digests::{Digesting, Wanted};
-use crate::exact::{Exact, Tools};
+use crate::exact::{self, Tools};
 use crate::hashes::{self, Look, Trouble};
 use crate::hits::Hits;
 use crate::part::Subject;
@@ -85,7 +86,7 @@ pub struct Scanner<'p> {
     reader: Reader,
     search: Search,
     span: Span,
-    exact: Exact,
+    chains: Chains,
 }
 
 impl<'p> Scanner<'p> {
@@ -100,7 +101,7 @@ impl<'p> Scanner<'p> {
             reader: Reader::new(margin),
             search: Search::default(),
             span: Span::default(),
-            exact: Exact::default(),
+            chains: Chains::default(),
         }
     }
 
@@ -181,6 +182,9 @@ impl<'p> Scanner<'p> {
         };
         let bytes = (object.source, object.look_bytes);
         let mut triggered = Triggered::default();
+        for group in [Group::Any].iter().chain(object.groups) {
+            triggered.logicals.extend(self.pack.unanchored(*group));
+        }
         let mut pass = AnchorPass {
             subject,
             tables: &tables,
@@ -210,16 +214,23 @@ impl<'p> Scanner<'p> {
             reader: &mut self.reader,
             search: &mut self.search,
             span: &mut self.span,
+            chains: &mut self.chains,
         };
-        self.exact
-            .run((subject, bytes), (&triggered, hits), tools, budget)
+        exact::decide((subject, bytes), (&triggered, hits), tools, budget)
     }
 
+    /// The tables of an object's groups. Each has the signatures for any object in it, so the one
+    /// for those alone is searched only where there is no other.
     fn tables(&self, object: &Object<'_>) -> Vec<SearchTable<'p>> {
-        let applies = |table: &&SearchTable<'_>| {
-            table.group == Group::Any || object.groups.contains(&table.group)
-        };
         let tables = self.pack.search_tables().iter();
-        tables.filter(applies).copied().collect()
+        let mut own = tables
+            .clone()
+            .filter(|table| object.groups.contains(&table.group))
+            .peekable();
+        if own.peek().is_some() {
+            return own.copied().collect();
+        }
+        let any = tables.filter(|table| table.group == Group::Any);
+        any.copied().collect()
     }
 }

@@ -1,69 +1,74 @@
 //! The places of a block at which a literal of some table begins.
 
-use rules::pack::SearchTable;
+use rules::body::Literal;
+use rules::pack::{Block, Buffers, Found, SearchTable};
 
 use crate::window::Window;
 
 /// Lists places, block by block, in one set of buffers.
 #[derive(Debug, Default)]
 pub(crate) struct Search {
-    places: Vec<Place>,
-    found: Vec<(u64, u32)>,
-}
-
-/// A place where a literal may begin, and the table that says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    at: u64,
-    table: u8,
-    short: bool,
+    buffers: Buffers,
+    found: Vec<Found>,
+    places: Vec<(Found, u8)>,
 }
 
 impl Search {
-    /// Each position in the block where a literal begins, with the number of its part, in the
-    /// order of positions.
-    pub(crate) fn block(
+    /// Each position in the block where a literal may begin, with the number of its part, in the
+    /// order of positions; and how much was looked at to know it.
+    ///
+    /// One literal may stand for very many parts, so they are told one by one.
+    pub(crate) fn block<'s>(
+        &'s mut self,
+        tables: &'s [SearchTable<'_>],
+        window: &Window<'_>,
+        (from, to): (u64, u64),
+    ) -> (impl Iterator<Item = (u64, u32)> + use<'s>, u64) {
+        let work = self.collect(tables, window, (from, to));
+        let base = around(window, (from, to)).0;
+        let parts = self.places.iter().flat_map(move |(found, table)| {
+            let at = base.saturating_add(u64::from(found.at));
+            let table = tables.get(usize::from(*table)).into_iter();
+            table.flat_map(move |table| table.parts(found).map(move |part| (at, part)))
+        });
+        (parts, work)
+    }
+
+    fn collect(
         &mut self,
         tables: &[SearchTable<'_>],
         window: &Window<'_>,
         (from, to): (u64, u64),
-    ) -> &[(u64, u32)] {
-        self.collect(tables, window, (from, to));
-        self.found.clear();
-        for place in &self.places {
-            let Some(table) = tables.get(usize::from(place.table)) else {
-                continue;
-            };
-            let mut found = |part| self.found.push((place.at, part));
-            let bytes = |count| window.range(place.at, place.at.saturating_add(count));
-            if place.short {
-                if let Some(bytes) = bytes(3).or_else(|| bytes(2)) {
-                    table.find_short(bytes, &mut found);
-                }
-            } else if let Some(gram) = bytes(4).and_then(|bytes| bytes.first_chunk().copied()) {
-                table.find(u32::from_le_bytes(gram), &mut found);
-            }
-        }
-        &self.found
-    }
-
-    fn collect(&mut self, tables: &[SearchTable<'_>], window: &Window<'_>, (from, to): (u64, u64)) {
-        self.places.clear();
-        let until = window.base.saturating_add(window.bytes.len() as u64);
-        let slice = |behind: u64| {
-            window
-                .range(from, to.saturating_add(behind).min(until))
-                .unwrap_or_default()
+    ) -> u64 {
+        let (low, high) = around(window, (from, to));
+        let bytes = window.range(low, high).unwrap_or_default();
+        let inner = |at: u64| usize::try_from(at.saturating_sub(low)).unwrap_or(bytes.len());
+        let block = Block {
+            bytes,
+            from: inner(from),
+            to: inner(to),
         };
-        for (table, search) in (0u8..).zip(tables) {
-            let places = &mut self.places;
-            let mut place = |index: usize, short| {
-                let at = from.saturating_add(index as u64);
-                places.push(Place { at, table, short });
-            };
-            search.for_each_long(slice(3), &mut |index| place(index, false));
-            search.for_each_short(slice(1), &mut |index| place(index, true));
+        self.places.clear();
+        let mut work = 0u64;
+        for (number, table) in (0u8..).zip(tables) {
+            self.found.clear();
+            work = work.saturating_add(table.find(&block, &mut self.buffers, &mut self.found));
+            self.places
+                .extend(self.found.iter().map(|found| (*found, number)));
         }
-        self.places.sort_unstable();
+        if tables.len() > 1 {
+            self.places.sort_unstable();
+        }
+        work
     }
+}
+
+/// A block with what the search needs around it, as far as it is in the window.
+fn around(window: &Window<'_>, (from, to): (u64, u64)) -> (u64, u64) {
+    let margin = Literal::BYTES_MAX as u64;
+    let end = window.base.saturating_add(window.bytes.len() as u64);
+    (
+        from.saturating_sub(margin).max(window.base),
+        to.saturating_add(margin).min(end),
+    )
 }

@@ -23,6 +23,8 @@ const BYTES_PER_STEP: usize = 16;
 const BYTES_PER_STEP_WATCHED: usize = 4;
 /// Building one state of it looks at every state of the expression, so many for one step.
 const STATES_PER_STEP: usize = 8;
+/// What a state takes beside its row, at least.
+const STATE_BYTES_MIN: usize = 64;
 /// A cache that was emptied so often is watched from then on.
 const CLEARS_UNWATCHED: usize = 3;
 /// Bytes between two looks at what was built.
@@ -196,7 +198,8 @@ impl Direction {
     /// The steps that building this much of the automaton took, and one.
     fn price(&self, built_bytes: usize) -> u64 {
         let row_bytes = self.dfa.byte_classes().alphabet_len().saturating_mul(4);
-        let states = built_bytes.checked_div(row_bytes).unwrap_or(0);
+        let state_bytes = row_bytes.saturating_add(STATE_BYTES_MIN);
+        let states = built_bytes.checked_div(state_bytes).unwrap_or(0);
         let each = self.nfa.states().len() / STATES_PER_STEP;
         let steps = states.saturating_mul(each.saturating_add(1));
         u64::try_from(steps).unwrap_or(u64::MAX).saturating_add(1)

@@ -7,8 +7,6 @@ use regex_automata::{MatchKind, Span};
 use crate::measure::rarity;
 use crate::set::ByteSet;
 
-/// Shorter ones are everywhere.
-const BYTES_MIN: usize = 2;
 /// Where letters may have either case, so many of their bytes are looked for,
 const CASED_BYTES_MAX: usize = 4;
 /// in so many spellings.
@@ -26,7 +24,7 @@ impl Required {
         let plain: Vec<u8> = literal.iter().filter_map(ByteSet::single).collect();
         if plain.len() == literal.len() {
             let finder = memmem::Finder::new(&plain).into_owned();
-            return (plain.len() >= BYTES_MIN).then(|| Self::Literal(Box::new(finder)));
+            return (!plain.is_empty()).then(|| Self::Literal(Box::new(finder)));
         }
         let part = rarest(literal)?;
         let spellings = spellings(part)?;
@@ -51,7 +49,7 @@ impl Required {
 /// The part of it that is expected to be found least.
 fn rarest(literal: &[ByteSet]) -> Option<&[ByteSet]> {
     let length = literal.len().min(CASED_BYTES_MAX);
-    if length < BYTES_MIN {
+    if length == 0 {
         return None;
     }
     let parts = literal.windows(length);

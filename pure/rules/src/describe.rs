@@ -84,6 +84,9 @@ fn meaning(kind: crate::Kind) -> &'static str {
         Kind::Ndb => "body signature",
         Kind::Ndu => "body signature, potentially unwanted",
         Kind::Yara => "YARA rule",
+        Kind::Ldb => "logical signature",
+        Kind::Ldu => "logical signature, potentially unwanted",
+        Kind::Cdb => "what a container says of a member",
     }
 }
 

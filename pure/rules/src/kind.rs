@@ -32,11 +32,17 @@ pub enum Kind {
     Ndu = 12,
     /// A YARA rule.
     Yara = 13,
+    /// A logical signature.
+    Ldb = 14,
+    /// A logical signature, potentially unwanted.
+    Ldu = 15,
+    /// What a container says of a member.
+    Cdb = 16,
 }
 
 impl Kind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Hdb,
         Self::Hsb,
         Self::Hdu,
@@ -51,6 +57,9 @@ impl Kind {
         Self::Ndb,
         Self::Ndu,
         Self::Yara,
+        Self::Ldb,
+        Self::Ldu,
+        Self::Cdb,
     ];
 
     /// The kind with this code.
@@ -77,6 +86,9 @@ impl Kind {
             Self::Ndb => "ndb",
             Self::Ndu => "ndu",
             Self::Yara => "yara",
+            Self::Ldb => "ldb",
+            Self::Ldu => "ldu",
+            Self::Cdb => "cdb",
         }
     }
 
@@ -85,7 +97,7 @@ impl Kind {
     pub fn is_pua(self) -> bool {
         matches!(
             self,
-            Self::Hdu | Self::Hsu | Self::Mdu | Self::Msu | Self::Ndu
+            Self::Hdu | Self::Hsu | Self::Mdu | Self::Msu | Self::Ndu | Self::Ldu
         )
     }
 
@@ -144,9 +156,7 @@ impl SourceKind {
         match extension.as_str() {
             "ign" | "ign2" => Self::Ignore,
             "cvd" | "cld" | "cud" => Self::Container,
-            "ldb" | "ldu" => Self::Pending("logical signatures"),
             "idb" => Self::Pending("icon signatures"),
-            "cdb" => Self::Pending("container metadata signatures"),
             "pdb" | "wdb" | "gdb" => Self::Pending("phishing signatures"),
             "ftm" => Self::Pending("file type magic"),
             "crb" | "cat" => Self::Pending("Authenticode certificates"),

@@ -15,19 +15,18 @@
     )
 )]
 
+pub mod anchors;
 pub mod body;
 mod compile;
 mod compile_yara;
 pub mod cvd;
 mod describe;
+pub mod ere;
 mod hash;
 mod ignore;
 mod kind;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the compiler takes these lines next")
-)]
 pub mod logical;
+mod metadata;
 mod offset;
 pub mod pack;
 mod passwords;
@@ -39,6 +38,7 @@ pub use describe::{describe_dropped, describe_rule, describe_sources};
 pub use hash::{Digest, DigestKind};
 pub use ignore::IgnoreList;
 pub use kind::{Kind, SourceKind};
+pub use metadata::{ContainerType, MemberFacts, MetadataRule};
 pub use offset::{Anchor, Offset};
 pub use pack::{Pack, PackError, RuleId};
 pub use report::{PendingRow, SourceRow};

@@ -31,5 +31,5 @@ pub use embedded::{Embedded, embedded};
 pub use facts::{Facts, Section, Structure};
 pub use formats::ooxml::{is_zip, unpack as unpack_zip};
 pub use identify::{Format, Probe, Role, identify, identify_beside, zip_directories};
-pub use members::{Content, Flow, Member, Members, Trouble};
+pub use members::{Content, Flow, Listed, Lister, Member, Members, Trouble};
 pub use source::{ReadError, Source, SubSource};

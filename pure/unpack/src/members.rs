@@ -32,6 +32,58 @@ pub struct Member<'a> {
     pub content: Content<'a>,
 }
 
+/// What lists a member, as signatures about containers tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lister {
+    /// zip, OpenDocument among it.
+    Zip,
+    /// An Office document in a zip.
+    Word,
+    /// An Office table in a zip.
+    Excel,
+    /// An Office presentation in a zip.
+    PowerPoint,
+    /// 7z.
+    SevenZip,
+    /// A cabinet.
+    Cabinet,
+    /// tar with a magic.
+    PosixTar,
+    /// tar of before there was one.
+    OldTar,
+    /// cpio in its binary form.
+    CpioOld,
+    /// cpio in octal digits.
+    CpioOdc,
+    /// cpio in hexadecimal digits.
+    CpioNewc,
+    /// The same with sums.
+    CpioCrc,
+    /// A message.
+    Mail,
+    /// HTML with data in its links.
+    Html,
+}
+
+/// What a container says of a member, whether that comes out or not.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed<'a> {
+    /// What says it.
+    pub lister: Lister,
+    /// The member's name.
+    pub name: &'a [u8],
+    /// How long it is in the container; where that isn't told, as the peer has it: zero for 7z and
+    /// cabinets, its size for the others.
+    pub packed_bytes: u64,
+    /// How long it is.
+    pub size_bytes: u64,
+    /// Whether a password guards it.
+    pub is_encrypted: bool,
+    /// Its place among the members, counted as the peer counts: from 0 in 7z and cabinets, always
+    /// 0 in messages and HTML, from 1 in the others.
+    pub position: u64,
+}
+
 /// Whether the unpacker should go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
@@ -45,6 +97,9 @@ pub enum Flow {
 pub trait Members {
     /// Takes one member.
     fn member(&mut self, member: Member<'_>, budget: &mut Budget) -> Flow;
+
+    /// Hears what the container says of a member: before the member comes, and where it can't.
+    fn listed(&mut self, _listed: &Listed<'_>, _budget: &mut Budget) {}
 
     /// Passwords that encrypted members are tried with, in this order.
     fn passwords(&self) -> &[&[u8]];

@@ -6,8 +6,8 @@ use std::ops::Range;
 use proto::{Budget, Reason};
 use unpack::identify::UnpackFn;
 use unpack::{
-    Content, Flow, Format, Member, Members, Role, Source, identify_beside, is_zip, unpack_zip,
-    zip_directories,
+    Content, Flow, Format, Listed, Member, Members, Role, Source, identify_beside, is_zip,
+    unpack_zip, zip_directories,
 };
 
 use crate::scan::FileScan;
@@ -157,6 +157,10 @@ impl Members for Behind<'_> {
         }
     }
 
+    fn listed(&mut self, listed: &Listed<'_>, budget: &mut Budget) {
+        self.nested.listed(listed, budget);
+    }
+
     fn passwords(&self) -> &[&[u8]] {
         self.nested.passwords()
     }
@@ -202,6 +206,10 @@ impl Members for Noting<'_> {
             self.taken.parts.push(part);
         }
         self.nested.member(member, budget)
+    }
+
+    fn listed(&mut self, listed: &Listed<'_>, budget: &mut Budget) {
+        self.nested.listed(listed, budget);
     }
 
     fn passwords(&self) -> &[&[u8]] {

@@ -1,19 +1,20 @@
 //! One file, and everything inside it, against the pack.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use engine::{Examined, Hashing, Object, Options, Scanner, groups_of};
+use engine::{Examined, Hashing, Listings, Object, Options, Scanner, groups_of};
 use kernel::file::FileStat;
 use proto::{Budget, Detail, Limits, Reason, ScanOptions, Verdict};
-use rules::Pack;
 use rules::pack::Group;
+use rules::{Pack, RuleId};
 use unpack::normalise::Normal;
 use unpack::{
-    Content, Facts, Flow, Format, Member, Members, ReadError, Role, Source, SubSource, Trouble,
-    identify, identify_beside, is_zip,
+    Content, Facts, Flow, Format, Listed, Member, Members, ReadError, Role, Source, SubSource,
+    Trouble, identify, identify_beside, is_zip,
 };
 
 use crate::beside::Taken;
@@ -22,6 +23,7 @@ use crate::views::Views;
 use crate::yara::YaraScan;
 
 mod findings;
+mod listed;
 mod with_yara;
 
 /// Files up to this size are read once, whole.
@@ -38,6 +40,7 @@ const RULE_NAME_BYTES_MAX: usize = 8 * 1024;
 pub struct ScanBuffers<'p> {
     pack: &'p Pack<'p>,
     scanner: Scanner<'p>,
+    listings: Listings<'p>,
     passwords: Vec<&'p [u8]>,
     yara: Option<Box<dyn YaraScan>>,
     whole: Vec<u8>,
@@ -50,6 +53,7 @@ impl<'p> ScanBuffers<'p> {
         Self {
             pack,
             scanner: Scanner::new(pack),
+            listings: Listings::new(pack),
             passwords: pack.passwords().collect(),
             yara: None,
             whole: Vec::new(),
@@ -130,6 +134,7 @@ fn scan_opened(
     let mut scan = FileScan {
         pack: buffers.pack,
         scanner: &mut buffers.scanner,
+        listings: &mut buffers.listings,
         passwords: &buffers.passwords,
         yara: buffers.yara.as_mut(),
         announce,
@@ -179,6 +184,7 @@ fn clock_ms() -> u64 {
 pub(crate) struct FileScan<'s, 'p> {
     pack: &'p Pack<'p>,
     pub(crate) scanner: &'s mut Scanner<'p>,
+    listings: &'s mut Listings<'p>,
     /// What encrypted members are tried with.
     passwords: &'s [&'p [u8]],
     yara: Option<&'s mut Box<dyn YaraScan>>,
@@ -324,6 +330,7 @@ impl FileScan<'_, '_> {
         let mut nested = Nested {
             scan: self,
             container: source,
+            fired: BTreeSet::new(),
         };
         let troubles = unpack(&mut nested, budget);
         budget.leave();
@@ -403,6 +410,7 @@ impl FileScan<'_, '_> {
         let mut nested = Nested {
             scan: self,
             container: source,
+            fired: BTreeSet::new(),
         };
         let flow = nested.member(Member { name, content }, budget);
         budget.leave();
@@ -446,6 +454,8 @@ impl FileScan<'_, '_> {
 struct Nested<'n, 's, 'p> {
     scan: &'n mut FileScan<'s, 'p>,
     container: &'n dyn Source,
+    /// Rules that fired on what the container says of its members.
+    fired: BTreeSet<RuleId>,
 }
 
 impl Members for Nested<'_, '_, '_> {
@@ -474,6 +484,12 @@ impl Members for Nested<'_, '_, '_> {
         .into_iter()
         .any(spent);
         if is_over { Flow::Stop } else { Flow::Continue }
+    }
+
+    fn listed(&mut self, listed: &Listed<'_>, budget: &mut Budget) {
+        let container_bytes = self.container.size_bytes();
+        self.scan
+            .listed((listed, container_bytes), &mut self.fired, budget);
     }
 
     fn passwords(&self) -> &[&[u8]] {

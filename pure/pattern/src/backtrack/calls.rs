@@ -4,7 +4,7 @@ use std::mem::size_of;
 
 use super::{BYTES_PER_STEP, Frame, Machine, Onward, Way, after};
 use crate::error::Stop;
-use crate::program::{FRAME, Loop, Pc, Register, captured};
+use crate::program::{FRAME, KEEP, Loop, Pc, Register, captured};
 use crate::tree::{Case, Mode};
 
 /// 4 MiB of registers that calls give back.
@@ -83,7 +83,8 @@ impl Machine<'_, '_> {
         let registers = frame.registers.clone();
         self.meter.pass(registers.len(), BYTES_PER_STEP)?;
         for (register, value) in registers.iter().enumerate() {
-            if self.register(register) != *value {
+            // `\K` holds beyond the call.
+            if register != KEEP && self.register(register) != *value {
                 self.put(register, *value)?;
             }
         }

@@ -14,10 +14,10 @@ enum Member {
 impl Parser<'_> {
     pub(super) fn bracket(&mut self) -> Result<Item, PatternError> {
         if self.take(b"[[:<:]]") {
-            return Ok(Item::Fixed(word_edge(Side::Ahead)));
+            return Ok(word_edge(Side::Ahead));
         }
         if self.take(b"[[:>:]]") {
-            return Ok(Item::Fixed(word_edge(Side::Behind)));
+            return Ok(word_edge(Side::Behind));
         }
         if self.posix_name().is_some() {
             return Err(self.malformed("a POSIX class outside brackets"));
@@ -198,14 +198,13 @@ impl Parser<'_> {
 
 const BAD_RANGE: &str = "a range that is none";
 
-fn word_edge(side: Side) -> Node {
-    Node::Concat(vec![
-        Node::Assert(Assertion::WordEdge),
-        Node::Around(Around {
-            body: Box::new(Node::Set(set::word())),
-            side,
-            sense: Sense::Positive,
-            offset: 0,
-        }),
-    ])
+/// A word's edge, and that there is a word on this side; a quantifier is one of the latter.
+fn word_edge(side: Side) -> Item {
+    let word = Node::Around(Around {
+        body: Box::new(Node::Set(set::word())),
+        side,
+        sense: Sense::Positive,
+        offset: 0,
+    });
+    Item::After(Node::Assert(Assertion::WordEdge), word)
 }

@@ -87,6 +87,8 @@ struct Parser<'p> {
 enum Item {
     Repeatable(Node),
     Fixed(Node),
+    /// The second is repeatable.
+    After(Node, Node),
 }
 
 impl Parser<'_> {
@@ -181,11 +183,16 @@ impl Parser<'_> {
             }
             let item = self.item()?;
             self.skip_ignored()?;
-            parts.push(match item {
+            let last = match item {
                 Item::Repeatable(node) => self.repeated(node)?,
+                Item::After(first, node) => {
+                    parts.push(first);
+                    self.repeated(node)?
+                }
                 // A quantifier that follows is found to be one without anything to repeat.
                 Item::Fixed(node) => node,
-            });
+            };
+            parts.push(last);
         }
         Ok(Node::concat(parts))
     }
@@ -277,22 +284,30 @@ impl Parser<'_> {
             _ => return Ok(node),
         };
         self.skip(length);
-        let mode = match (self.peek(), self.options.ungreedy) {
-            (Some(b'+'), _) => Mode::Possessive,
-            (Some(b'?'), false) => Mode::Lazy,
-            (Some(b'?'), true) => Mode::Greedy,
-            (_, false) => Mode::Greedy,
-            (_, true) => Mode::Lazy,
-        };
-        if matches!(self.peek(), Some(b'+' | b'?')) {
-            self.skip(1);
-        }
+        let mode = self.mode()?;
         Ok(Node::Repeat(Repeat {
             body: Box::new(node),
             min,
             max,
             mode,
         }))
+    }
+
+    /// What follows a quantifier and says how it is meant.
+    fn mode(&mut self) -> Result<Mode, PatternError> {
+        self.skip_ignored()?;
+        let mark = self.peek().filter(|_| !self.is_quoting);
+        let mode = match (mark, self.options.ungreedy) {
+            (Some(b'+'), _) => Mode::Possessive,
+            (Some(b'?'), true) => Mode::Greedy,
+            (Some(b'?'), false) => Mode::Lazy,
+            (_, false) => Mode::Greedy,
+            (_, true) => Mode::Lazy,
+        };
+        if matches!(mark, Some(b'+' | b'?')) {
+            self.skip(1);
+        }
+        Ok(mode)
     }
 
     /// The numbers in braces and the braces' length; nothing where the brace is a plain one.

@@ -49,10 +49,11 @@ impl<'p> Steps<'p> {
                 | Step::Keep
                 | Step::Mark(_)
                 | Step::Close { .. }
-                | Step::AtomicBegin(_)
-                | Step::AtomicEnd(_) => next,
+                | Step::AtomicBegin(_) => next,
                 // In a call, what comes next is where it was called.
                 Step::Return(_) | Step::Match => return None,
+                // What an atomic group took does not depend on what comes next.
+                Step::AtomicEnd(_) => return None,
                 Step::Call { .. }
                 | Step::Reference { .. }
                 | Step::IfEmpty { .. }

@@ -122,12 +122,23 @@ impl Writer<'_, '_> {
                 self.push(Step::Reference { group, case });
             }
             Node::Call(to) => {
-                let group = number_of(to);
-                self.push(Step::Call { group, target: 0 });
+                self.write_call(number_of(to));
             }
             Node::Condition(condition) => self.write_condition(condition)?,
         }
         Ok(())
+    }
+
+    fn write_call(&mut self, group: u32) {
+        if group > 0 {
+            self.push(Step::Call { group, target: 0 });
+            return;
+        }
+        // Where all of the pattern is called, PCRE2 10.42 does not come back for another match of it.
+        let height = self.register();
+        self.push(Step::AtomicBegin(height));
+        self.push(Step::Call { group, target: 0 });
+        self.push(Step::AtomicEnd(height));
     }
 
     fn write_set(&mut self, set: ByteSet) {

@@ -1,9 +1,16 @@
 //! What patterns mean, compared with PCRE2 itself; without `pcre2test` only our own two engines are
 //! compared, and the test says so.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that can't go on should say where"
+)]
+
 mod bounds;
 mod generate;
 mod oracle;
+mod real;
 mod table;
 
 use pattern::{Flags, Match, Pattern, PatternError, Stop};

@@ -3,20 +3,19 @@
 //! `*` and `{n-m}` cut a signature into parts. Each part needs two static bytes, and from those
 //! one literal is chosen that the scanner searches for; the rest of the part is checked around it.
 
-mod literal;
 mod parse;
 mod program;
+mod runs;
 mod style;
 
-pub use literal::Literal;
+pub use crate::anchors::Literal;
 pub use parse::{Class, Gap, MaskedByte, Position, Sense};
 pub use program::{Choices, Damaged, Direction, Instruction, Program, Steps};
 
-pub(crate) use literal::{Chosen, choose};
-#[expect(unused_imports, reason = "the choice of anchors takes runs next")]
-pub(crate) use literal::{Run, runs};
-pub(crate) use parse::{Part, parse, parse_styled};
+pub(crate) use crate::anchors::{Chosen, choose};
+pub(crate) use parse::{Element, Part, parse, parse_styled};
 pub(crate) use program::encode;
+pub(crate) use runs::runs;
 pub(crate) use style::{Case, Style, Width, Words};
 
 /// No part is longer, so that a scanner's windows can overlap by this much.

@@ -13,8 +13,8 @@
 //! | 7 | class, position, sense | a character class |
 //! | 8 | length u16, bytes in lower case | these bytes, with letters in either case |
 
-use super::literal::{Chosen, Literal};
 use super::parse::{Class, Element, MaskedByte, Position, Sense};
+use crate::anchors::{Chosen, Literal};
 
 /// Which way to read from the literal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,19 +86,23 @@ impl<'a> Program<'a> {
         Some(Self { before, after })
     }
 
-    /// The literal that the part is searched by.
+    /// The literal that the part is searched by: as much as there is of the static bytes there.
     #[must_use]
     pub fn literal(&self) -> Option<Literal> {
-        let Some(Ok(Instruction::Bytes(text))) = self.steps(Direction::After).next_step() else {
-            return None;
-        };
-        let mut bytes = [0; Literal::BYTES_MAX];
-        bytes
-            .iter_mut()
-            .zip(text)
-            .for_each(|(to, from)| *to = *from);
-        let length = u8::try_from(text.len().min(Literal::BYTES_MAX)).ok()?;
-        (length >= 2).then_some(Literal { bytes, length })
+        let mut found = Vec::new();
+        let mut steps = self.steps(Direction::After);
+        while found.len() < Literal::BYTES_MAX
+            && let Some(Ok(instruction)) = steps.next_step()
+        {
+            match instruction {
+                Instruction::Bytes(text) | Instruction::Folded(text) => {
+                    found.extend_from_slice(text);
+                }
+                Instruction::Class(_, Position::Leading | Position::Trailing, _) => {}
+                _ => break,
+            }
+        }
+        Literal::new(&found)
     }
 
     /// The instructions of one direction.
@@ -296,14 +300,13 @@ mod tests {
         assert_eq!(
             read(Direction::Before),
             [
-                Instruction::Bytes(b"bcd"),
                 Instruction::Skip(1, 2),
                 Instruction::Bytes(b"a"),
                 Instruction::Class(Class::Boundary, Position::Leading, Sense::Is),
             ]
         );
         let after = read(Direction::After);
-        assert_eq!(after[0], Instruction::Bytes(b"\xd3\x9b\xae\xb1"));
+        assert_eq!(after[0], Instruction::Bytes(b"bcd\xd3\x9b\xae\xb1"));
         let Instruction::OneOf(choices) = after[1] else {
             panic!("{after:?}")
         };
@@ -312,12 +315,18 @@ mod tests {
 
     #[test]
     fn folded_bytes_split_around_their_literal() {
-        let elements = [Element::Folded(b"eee\xd3abc".to_vec())];
+        let elements = [Element::Folded([&[0; 40][..], b"\xd3abc"].concat())];
         let bytes = encode(&elements, &choose(&elements).unwrap());
         let program = Program::new(&bytes).unwrap();
         let first = |direction| program.steps(direction).next_step().unwrap().unwrap();
-        assert_eq!(first(Direction::Before), Instruction::Folded(b"eee"));
-        assert_eq!(first(Direction::After), Instruction::Folded(b"\xd3abc"));
+        let [Instruction::Folded(before), Instruction::Folded(after)] =
+            [Direction::Before, Direction::After].map(first)
+        else {
+            panic!("{program:?}")
+        };
+        assert!(before.iter().all(|byte| *byte == 0) && !before.is_empty());
+        assert!(after.ends_with(b"\xd3abc"));
+        assert_eq!(before.len() + after.len(), 44);
     }
 
     #[test]

@@ -86,6 +86,27 @@ pub(super) struct Fragment {
     pub(super) parts: Vec<(body::Part, body::Chosen)>,
 }
 
+impl Fragment {
+    /// What searching for the rarest of its parts costs.
+    pub(super) fn cost(&self) -> u64 {
+        let costs = self.parts.iter().map(|(_, chosen)| chosen.cost());
+        costs.min().unwrap_or(u64::MAX)
+    }
+}
+
+/// Chooses a literal for each part.
+pub(super) fn with_literals(
+    parts: Vec<body::Part>,
+) -> Result<Vec<(body::Part, body::Chosen)>, LineTrouble> {
+    let chosen = parts.into_iter().map(|part| {
+        let chosen = body::choose(&part.elements).ok_or(LineTrouble::Dropped(
+            "a part has no two static bytes in a row",
+        ))?;
+        Ok((part, chosen))
+    });
+    chosen.collect()
+}
+
 fn parse_body(
     name: &[u8],
     target: &[u8],
@@ -102,13 +123,7 @@ fn parse_body(
     let group =
         Group::of_target(target).ok_or(LineTrouble::Pending("a target type of no known format"))?;
     let offset = Offset::parse(offset, target)?;
-    let mut parts = Vec::new();
-    for part in body::parse(hex)? {
-        let chosen = body::choose(&part.elements).ok_or(LineTrouble::Dropped(
-            "a part has no two static bytes in a row",
-        ))?;
-        parts.push((part, chosen));
-    }
+    let parts = with_literals(body::parse(hex)?)?;
     Ok(Fragment {
         group,
         offset,

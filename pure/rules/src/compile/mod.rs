@@ -2,10 +2,13 @@
 
 mod bodies;
 mod hashes;
+mod logical;
+mod metadata;
 
 use std::collections::BTreeMap;
 
 use crate::hash::LineTrouble;
+use crate::metadata::MetadataTable;
 use crate::pack::{
     Arena, Group, HashRows, LogicalRows, RuleId, SearchRows, SectionId, YaraTables, write_image,
     write_search,
@@ -69,6 +72,7 @@ pub struct Compiler {
     dropped: Vec<u8>,
     dropped_count: u64,
     passwords: Passwords,
+    pub(crate) metadata: MetadataTable,
     pub(crate) yara: YaraTables,
 }
 
@@ -185,6 +189,7 @@ impl Compiler {
             (SectionId::Yara, vec![self.yara.into_bytes()]),
             (SectionId::Logicals, vec![logicals]),
             (SectionId::Unanchored, vec![unanchored]),
+            (SectionId::Metadata, vec![self.metadata.into_bytes()]),
         ];
         write_image(sections, out)
     }
@@ -220,12 +225,14 @@ impl Compiler {
                 source,
                 line: number,
             };
-            let added = if line.len() > LINE_BYTES_MAX {
-                Added::Not(LineTrouble::Dropped("the line is longer than 4 MiB"))
-            } else if matches!(kind, Kind::Ndb | Kind::Ndu) {
-                self.add_body(place, line)?
-            } else {
-                self.add_hash(place, line)?
+            let added = match kind {
+                _ if line.len() > LINE_BYTES_MAX => {
+                    Added::Not(LineTrouble::Dropped("the line is longer than 4 MiB"))
+                }
+                Kind::Ndb | Kind::Ndu => self.add_body(place, line)?,
+                Kind::Ldb | Kind::Ldu => self.add_logical(place, line)?,
+                Kind::Cdb => self.add_metadata(place, line)?,
+                _ => self.add_hash(place, line)?,
             };
             self.count_line(added, (source, number), tally)?;
         }
@@ -342,7 +349,8 @@ pub(crate) struct Place {
     pub(crate) line: u32,
 }
 
-enum Added {
+/// What became of a line.
+pub(crate) enum Added {
     Rule,
     Ignored,
     Not(LineTrouble),

@@ -22,7 +22,6 @@ pub use record::{LogicalRecord, PatternRecord, Steps, SubRecord};
 pub use subsignature::{MacroCall, PatternFlags};
 pub use value::fires;
 
-#[expect(unused_imports, reason = "the compiler takes these lines next")]
 pub(crate) use record::encode;
 pub(crate) use subsignature::Subsignature;
 

@@ -14,7 +14,7 @@ const UNANCHORED_BYTES: usize = 8;
 
 /// A logical rule as it lies in the pack.
 #[derive(Clone, Copy, Debug)]
-pub struct LogicalRecord<'a> {
+pub struct LogicalEntry<'a> {
     /// Its rule.
     pub rule: RuleId,
     /// The objects that it is for.
@@ -24,7 +24,7 @@ pub struct LogicalRecord<'a> {
 }
 
 /// The record with this number.
-pub(super) fn read(section: &[u8], index: u32) -> Option<LogicalRecord<'_>> {
+pub(super) fn read(section: &[u8], index: u32) -> Option<LogicalEntry<'_>> {
     let count = le_u32(section, 0)?;
     if index >= count {
         return None;
@@ -40,7 +40,7 @@ pub(super) fn read(section: &[u8], index: u32) -> Option<LogicalRecord<'_>> {
         .get(table_bytes..)?
         .get(start..end)?
         .split_at_checked(RECORD_HEAD_BYTES)?;
-    Some(LogicalRecord {
+    Some(LogicalEntry {
         rule: RuleId(le_u32(head, 0)?),
         group: Group::of_target(*head.get(4)?)?,
         bytes,

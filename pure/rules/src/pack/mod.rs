@@ -20,9 +20,9 @@ mod write;
 mod yara;
 
 pub use hashes::{HashRole, HashTable};
-pub use logicals::LogicalRecord;
+pub use logicals::LogicalEntry;
 pub use read::{BodyRule, Pack, PackError, PartRecord, RuleId, RuleRecord};
-pub use search::{Group, SearchTable, gram_hash, small_search};
+pub use search::{Block, Buffers, Found, Group, SearchTable, small_search};
 pub use yara::YaraSource;
 
 pub(crate) use hash_rows::{HashKey, HashRows};
@@ -78,10 +78,12 @@ pub(crate) enum SectionId {
     /// Logical rules without an anchor, in the order of their groups: group u8, zero u24, logical
     /// rule u32.
     Unanchored = 16,
+    /// Rules about what containers say of their members: see `metadata`.
+    Metadata = 17,
 }
 
 impl SectionId {
-    pub(crate) const COUNT: usize = 16;
+    pub(crate) const COUNT: usize = 17;
 }
 
 pub(crate) const RULE_BYTES: usize = 16;

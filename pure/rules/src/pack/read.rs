@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use super::hashes::{Entry, STORED};
 use super::{
-    BODY_BYTES, DROPPED_BYTES, Group, HEADER_BYTES, HashTable, LogicalRecord, MAGIC, NO_LOGICAL,
+    BODY_BYTES, DROPPED_BYTES, Group, HEADER_BYTES, HashTable, LogicalEntry, MAGIC, NO_LOGICAL,
     PART_BYTES, RULE_BYTES, RULE_TEXT_IN_YARA, SECTION_RECORD_BYTES, SearchTable, SectionId,
     VERSION, le_u16, le_u32, le_u64, logicals, record,
 };
 use crate::body::{Gap, Program};
 use crate::hash::{self, SIZE_ANY, to_hex};
-use crate::{Anchor, Kind, Offset, SourceKind, passwords};
+use crate::{Anchor, Kind, MetadataRule, Offset, SourceKind, metadata, passwords};
 
 /// A rule's number in its pack. Those with digests are numbered apart from the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,6 +141,11 @@ impl<'a> Pack<'a> {
         passwords::read(self.section(SectionId::Passwords))
     }
 
+    /// Rules about what containers say of their members.
+    pub fn metadata_rules(&self) -> impl Iterator<Item = MetadataRule<'a>> + use<'a> {
+        metadata::read(self.section(SectionId::Metadata))
+    }
+
     /// How many signatures can fire.
     #[must_use]
     pub fn signatures(&self) -> u64 {
@@ -262,7 +267,7 @@ impl<'a> Pack<'a> {
 
     /// The logical rule with this number.
     #[must_use]
-    pub fn logical(&self, index: u32) -> Option<LogicalRecord<'a>> {
+    pub fn logical(&self, index: u32) -> Option<LogicalEntry<'a>> {
         logicals::read(self.section(SectionId::Logicals), index)
     }
 

@@ -14,7 +14,7 @@ use crate::formats::cab::header::{File, Folder, Header};
 use crate::formats::uncovered::Covered;
 use crate::identify::{Format, Probe, Role};
 use crate::input::{Input, read_part};
-use crate::members::{Content, Flow, Member, Members, Stop, Trouble, Troubles};
+use crate::members::{Content, Flow, Listed, Lister, Member, Members, Stop, Trouble, Troubles};
 use crate::output::{Output, Tally};
 use crate::{ReadError, Source, SubSource};
 
@@ -103,6 +103,17 @@ impl Cabinet<'_> {
             self.troubles.note(0, Stop::malformed("cabinet ends early"));
         }
         self.list(&header, &mut input, (files, held), budget)?;
+        for (position, file) in (0u64..).zip(files.iter()) {
+            let listed = Listed {
+                lister: Lister::Cabinet,
+                name: &file.name,
+                packed_bytes: 0,
+                size_bytes: file.size_bytes,
+                is_encrypted: false,
+                position,
+            };
+            members.listed(&listed, budget);
+        }
         // Those of one folder together, in the order of the list.
         files.sort_by_key(|file| file.folder);
         for own in files.chunk_by(|one, next| one.folder == next.folder) {

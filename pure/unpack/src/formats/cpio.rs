@@ -13,7 +13,7 @@ use crate::formats::damaged::{DAMAGED_PART, Headers, hand_over_part};
 use crate::formats::streams::{AFTER_END, skip_zeros};
 use crate::identify::{Format, Probe, Role};
 use crate::input::{Input, read_part};
-use crate::members::{Flow, Members, Stop, Trouble, Troubles};
+use crate::members::{Flow, Listed, Members, Stop, Trouble, Troubles};
 
 /// No system takes longer paths.
 const NAME_BYTES_MAX: u64 = 64 << 10;
@@ -41,6 +41,7 @@ fn unpack(source: &dyn Source, budget: &mut Budget, members: &mut dyn Members) -
     let mut archive = Archive {
         source,
         at: 0,
+        entries: 0,
         troubles: Troubles::default(),
     };
     if let Err(stop) = archive.walk(budget, members) {
@@ -52,6 +53,8 @@ fn unpack(source: &dyn Source, budget: &mut Budget, members: &mut dyn Members) -
 struct Archive<'a> {
     source: &'a dyn Source,
     at: u64,
+    /// Entries so far, files or not.
+    entries: u64,
     troubles: Troubles,
 }
 
@@ -97,8 +100,18 @@ impl Archive<'_> {
             self.troubles.note_member(name, begin, stop);
         }
         let mut flow = Flow::Continue;
+        self.entries = self.entries.saturating_add(1);
         if header.size_bytes > 0 || header.is_lone_file() && name != TRAILER {
             let begin = data_offset.min(stored_end);
+            let listed = Listed {
+                lister: header.lister,
+                name,
+                packed_bytes: header.size_bytes,
+                size_bytes: header.size_bytes,
+                is_encrypted: false,
+                position: self.entries,
+            };
+            members.listed(&listed, budget);
             self.check_sum(header, name, (begin, stored_end), budget)?;
             flow = hand_over_part(name, (begin, stored_end), members, budget);
         }

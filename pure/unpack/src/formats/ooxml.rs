@@ -5,9 +5,10 @@ use proto::{Budget, Reason};
 
 use crate::fields::find;
 use crate::formats::zip;
+use crate::formats::zip::directory::{Entries, locate};
 use crate::formats::zip::records::{CENTRAL_BYTES, LOCAL_BYTES};
 use crate::identify::{Format, Probe, Role};
-use crate::members::{Content, Flow, Member, Members, Stop, Trouble, Troubles};
+use crate::members::{Content, Flow, Listed, Lister, Member, Members, Stop, Trouble, Troubles};
 use crate::{Source, SubSource};
 
 const CONTENT_TYPES: &[u8] = b"[Content_Types].xml";
@@ -16,6 +17,14 @@ const OPEN_DOCUMENT: [&[u8]; 2] = [
     b"mimetypeapplication/vnd.oasis.opendocument.",
     b"mimetypeapplication/vnd.sun.xml.",
 ];
+/// The programs whose documents are zip archives, by the folder that each fills.
+const FOLDERS: [(&[u8], Lister); 3] = [
+    (b"word/", Lister::Word),
+    (b"xl/", Lister::Excel),
+    (b"ppt/", Lister::PowerPoint),
+];
+/// Entries that are looked at to tell which it is.
+const ENTRIES_MAX: usize = 1_000;
 /// The manifest is read up to here.
 const MANIFEST_BYTES_MAX: usize = 4 << 20;
 
@@ -69,6 +78,7 @@ pub fn unpack(source: &dyn Source, budget: &mut Budget, members: &mut dyn Member
     let mut watch = Watch {
         source,
         members,
+        lister: document(source),
         troubles: Troubles::default(),
     };
     let mut troubles = zip::unpack(source, budget, &mut watch);
@@ -80,7 +90,31 @@ pub fn unpack(source: &dyn Source, budget: &mut Budget, members: &mut dyn Member
 struct Watch<'a> {
     source: &'a dyn Source,
     members: &'a mut dyn Members,
+    /// What the archive is besides a zip.
+    lister: Option<Lister>,
     troubles: Troubles,
+}
+
+/// Which Office document a zip is: its directory has the list of parts, and a folder of one
+/// program.
+fn document(source: &dyn Source) -> Option<Lister> {
+    let located = locate(source).ok()?;
+    let mut entries = Entries::new(source, located.directories.first()?);
+    let (mut lister, mut has_types) = (None, false);
+    for _ in 0..ENTRIES_MAX {
+        let Ok(Some(entry)) = entries.next() else {
+            break;
+        };
+        has_types |= entry.name == CONTENT_TYPES;
+        lister = lister.or(FOLDERS
+            .iter()
+            .find(|(folder, _)| entry.name.starts_with(folder))
+            .map(|(_, lister)| *lister));
+        if has_types && lister.is_some() {
+            return lister;
+        }
+    }
+    None
 }
 
 impl Members for Watch<'_> {
@@ -98,6 +132,22 @@ impl Members for Watch<'_> {
             }
         }
         self.members.member(member, budget)
+    }
+
+    /// The peer takes a document for one of its program, and looks at it once more as at members
+    /// of a zip that have no place.
+    fn listed(&mut self, listed: &Listed<'_>, budget: &mut Budget) {
+        match self.lister {
+            None => self.members.listed(listed, budget),
+            Some(lister) => {
+                let in_zip = Listed {
+                    position: 0,
+                    ..*listed
+                };
+                self.members.listed(&in_zip, budget);
+                self.members.listed(&Listed { lister, ..*listed }, budget);
+            }
+        }
     }
 
     fn passwords(&self) -> &[&[u8]] {

@@ -16,7 +16,7 @@ use crate::formats::seven_zip::header::{
 use crate::formats::uncovered::Covered;
 use crate::identify::{Format, Role};
 use crate::input::{Input, read_part};
-use crate::members::{Content, Flow, Member, Members, Stop, Trouble, Troubles};
+use crate::members::{Content, Flow, Listed, Lister, Member, Members, Stop, Trouble, Troubles};
 use crate::output::{Output, Tally};
 
 const MAGIC: &[u8] = b"7z\xbc\xaf\x27\x1c";
@@ -210,6 +210,7 @@ impl Archive<'_> {
         budget: &mut Budget,
         members: &mut dyn Members,
     ) -> Result<Flow, Stop> {
+        tell(streams, files, budget, members)?;
         let mut names = Names {
             files: &mut files.iter(),
         };
@@ -386,6 +387,39 @@ impl Archive<'_> {
         }
         Ok(hasher.finalize())
     }
+}
+
+/// Tells of every member that is a file. The position counts directories too.
+fn tell(
+    streams: &Streams<'_>,
+    files: &Files<'_>,
+    budget: &mut Budget,
+    members: &mut dyn Members,
+) -> Result<(), Stop> {
+    let mut contents = streams.folders.iter().flat_map(|folder| {
+        let end = folder.first_substream.saturating_add(folder.substreams);
+        let own = streams.substreams.get(folder.first_substream..end);
+        let is_encrypted = folder.is_encrypted();
+        let size = move |substream: &Substream| (substream.size_bytes, is_encrypted);
+        own.unwrap_or_default().iter().map(size)
+    });
+    for (position, file) in (0u64..).zip(files.iter()) {
+        budget.check_time()?;
+        let content = file.has_stream.then(|| contents.next()).flatten();
+        let (size_bytes, is_encrypted) = content.unwrap_or_default();
+        let listed = Listed {
+            lister: Lister::SevenZip,
+            name: &file.name,
+            packed_bytes: 0,
+            size_bytes,
+            is_encrypted,
+            position,
+        };
+        if file.is_file {
+            members.listed(&listed, budget);
+        }
+    }
+    Ok(())
 }
 
 /// The names of members with content, in their order; those without are handed over on the way.

@@ -13,7 +13,7 @@ use crate::formats::tar::header::{BLOCK, Header, Pax, gnu_segments};
 use crate::formats::tar::sparse::{Layout, affordable, expand, map_in_data};
 use crate::identify::{Format, Probe, Role};
 use crate::input::{Input, read_part};
-use crate::members::{Content, Flow, Member, Members, Stop, Trouble, Troubles};
+use crate::members::{Content, Flow, Listed, Member, Members, Stop, Trouble, Troubles};
 use crate::output::{Output, Tally};
 
 const BLOCK_BYTES: usize = 512;
@@ -46,6 +46,7 @@ fn unpack(source: &dyn Source, budget: &mut Budget, members: &mut dyn Members) -
     let mut archive = Archive {
         source,
         at: 0,
+        files: 0,
         tally: Tally::new(source.size_bytes()),
         global: Pax::default(),
         next: Pax::default(),
@@ -60,6 +61,8 @@ fn unpack(source: &dyn Source, budget: &mut Budget, members: &mut dyn Members) -
 struct Archive<'a> {
     source: &'a dyn Source,
     at: u64,
+    /// Files so far.
+    files: u64,
     tally: Tally,
     /// What pax headers say of all members after them.
     global: Pax,
@@ -120,6 +123,16 @@ impl Archive<'_> {
             .unwrap_or_else(|| self.size(header, begin));
         let name = pax.sparse.name.as_ref().or(pax.name.as_ref());
         let name = name.unwrap_or(&header.name).clone();
+        self.files = self.files.saturating_add(1);
+        let listed = Listed {
+            lister: header.lister(),
+            name: &name,
+            packed_bytes: size,
+            size_bytes: size,
+            is_encrypted: false,
+            position: self.files,
+        };
+        members.listed(&listed, budget);
         let segments = match header.kind {
             b'S' => Some(self.gnu_sparse(header)?),
             _ => None,

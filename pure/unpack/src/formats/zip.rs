@@ -23,7 +23,7 @@ use crate::formats::zip::encryption::{Encrypted, closed};
 use crate::formats::zip::records::{DESCRIPTOR, END, Entry, LOCAL, method_name};
 use crate::identify::{Format, Probe, Role};
 use crate::input::Input;
-use crate::members::{Content, Flow, Member, Members, Stop, Trouble, Troubles};
+use crate::members::{Content, Flow, Listed, Lister, Member, Members, Stop, Trouble, Troubles};
 use crate::output::{Output, Tally};
 
 const BEFORE_START: &[u8] = b"(before start)";
@@ -70,6 +70,7 @@ pub(super) fn unpack(
         covered: Vec::new(),
         done: BTreeSet::new(),
         read_bytes: 0,
+        listed: 0,
         held: 0,
         troubles: Troubles::default(),
     };
@@ -89,6 +90,8 @@ struct Archive<'a> {
     /// Local header, method and packed size of every member done.
     done: BTreeSet<(u64, u16, u64)>,
     read_bytes: u64,
+    /// Members that were told of.
+    listed: u64,
     held: u64,
     troubles: Troubles,
 }
@@ -151,6 +154,8 @@ impl Archive<'_> {
                     break;
                 }
             };
+            self.listed = self.listed.saturating_add(1);
+            members.listed(&self.told(&entry), budget);
             if self.listed_member(entry, directory.shift, budget, members)? == Flow::Stop {
                 return Ok(Flow::Stop);
             }
@@ -178,6 +183,9 @@ impl Archive<'_> {
             self.troubles.note_member(&entry.name, stated, stop);
             return Ok(Flow::Continue);
         };
+        if local.tells_otherwise(&entry) {
+            members.listed(&self.told(&local), budget);
+        }
         let sizes_agree = local.sizes_follow()
             || (local.packed_bytes == entry.packed_bytes && local.size_bytes == entry.size_bytes);
         let agree = sizes_agree
@@ -201,6 +209,17 @@ impl Archive<'_> {
         self.troubles
             .note_member(&entry.name, local.header_offset, stop);
         self.member(&local, data_offset, budget, members)
+    }
+
+    fn told<'e>(&self, entry: &'e Entry) -> Listed<'e> {
+        Listed {
+            lister: Lister::Zip,
+            name: &entry.name,
+            packed_bytes: entry.packed_bytes,
+            size_bytes: entry.size_bytes,
+            is_encrypted: entry.is_encrypted(),
+            position: self.listed,
+        }
     }
 
     /// Unpacks one member whose packed size is known.

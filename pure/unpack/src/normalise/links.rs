@@ -4,7 +4,7 @@ use proto::Budget;
 
 use super::html::HtmlViews;
 use crate::fields;
-use crate::members::{Flow, Members, Stop, Trouble, Troubles};
+use crate::members::{Flow, Listed, Lister, Members, Stop, Trouble, Troubles};
 use crate::output::{Output, Tally};
 
 /// Hands over what each link holds; a link without a comma holds nothing.
@@ -25,6 +25,16 @@ pub fn links(views: &HtmlViews, members: &mut dyn Members, budget: &mut Budget) 
         };
         match decoded {
             Ok(()) => {
+                let size_bytes = output.bytes().len() as u64;
+                let listed = Listed {
+                    lister: Lister::Html,
+                    name: b"attachment",
+                    packed_bytes: size_bytes,
+                    size_bytes,
+                    is_encrypted: false,
+                    position: 0,
+                };
+                members.listed(&listed, budget);
                 let (flow, _) = output.hand_over(name.as_bytes(), members, budget);
                 if flow == Flow::Stop {
                     break;

@@ -1,6 +1,7 @@
 //! One cpio header, in any of its forms.
 
 use crate::fields::{array, u16_le};
+use crate::members::Lister;
 
 /// The longest fixed part of a header.
 pub(super) const HEADER_BYTES_MAX: usize = NEWC_BYTES;
@@ -22,6 +23,8 @@ const FILE: u64 = 0o100_000;
 /// A header.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Header {
+    /// The form, for those who tell them apart.
+    pub(super) lister: Lister,
     pub(super) header_bytes: u64,
     /// With the zero at its end.
     pub(super) name_bytes: u64,
@@ -89,6 +92,10 @@ impl Header {
         };
         let sum = field(12)?;
         Some(Self {
+            lister: match is_summed {
+                true => Lister::CpioCrc,
+                false => Lister::CpioNewc,
+            },
             header_bytes: NEWC_BYTES as u64,
             mode: field(1)?,
             links: field(4)?,
@@ -105,6 +112,7 @@ impl Header {
             number(digits, 8)
         };
         Some(Self {
+            lister: Lister::CpioOdc,
             header_bytes: ODC_BYTES as u64,
             mode: field(18, 6)?,
             links: field(36, 6)?,
@@ -138,6 +146,7 @@ impl Header {
         // The half that counts more comes first, whatever the order of bytes.
         let size_bytes = field(11)?.wrapping_shl(16) | field(12)?;
         Some(Self {
+            lister: Lister::CpioOld,
             header_bytes: BINARY_BYTES as u64,
             mode: field(3)?,
             links: field(6)?,

@@ -12,7 +12,7 @@ use crate::formats::mail::header::{Encoding, Header};
 use crate::formats::mail::{Desk, Halt, Letter, Start, secure};
 use crate::formats::uuencode::next_block;
 use crate::identify;
-use crate::members::{Content, Flow, Member, Stop};
+use crate::members::{Content, Flow, Listed, Lister, Member, Stop};
 use crate::output::Output;
 
 /// What remembering one reading costs.
@@ -108,6 +108,7 @@ impl Parts {
                     let nested = body.letter.part(range.clone(), &body.name);
                     look_inside(&nested, body, desk)?;
                 }
+                tell(&body.name, text.len() as u64, desk);
                 body.letter.hand_over(&body.name, range, desk)
             }
             Way::Blocks => blocks(text, desk),
@@ -136,6 +137,9 @@ impl Parts {
             }
         };
         let count = output.bytes().len() as u64;
+        if is_wanted {
+            tell(&body.name, count, desk);
+        }
         let flow = match is_wanted {
             true => output.hand_over(&body.name, desk.members, desk.budget).0,
             false => {
@@ -196,6 +200,37 @@ impl Parts {
         desk.budget.hold_memory(SEEN_BYTES)?;
         self.held = self.held.saturating_add(SEEN_BYTES);
         Ok(())
+    }
+}
+
+/// Tells of a part by its name, and as the peer writes that: with `_` for what is not of a few
+/// characters, and with a name where the message gives none.
+fn tell(name: &[u8], size_bytes: u64, desk: &mut Desk<'_>) {
+    const NAMELESS: &[u8] = b"attachment";
+    let name = match name.starts_with(b"(") {
+        true => NAMELESS,
+        false => name,
+    };
+    let plain = |byte: &u8| match byte {
+        b'.' | b'_' => *byte,
+        _ if byte.is_ascii_alphanumeric() => *byte,
+        _ => b'_',
+    };
+    let written: Vec<u8> = name.iter().map(plain).collect();
+    let mut names = vec![name];
+    if written != name {
+        names.push(&written);
+    }
+    for name in names {
+        let listed = Listed {
+            lister: Lister::Mail,
+            name,
+            packed_bytes: size_bytes,
+            size_bytes,
+            is_encrypted: false,
+            position: 0,
+        };
+        desk.members.listed(&listed, desk.budget);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::decode::xz::{DAMAGED, ENDS_EARLY};
 use crate::decode::{bzip2::bunzip2, deflate, lz4::unlz4, zstd::unzstd};
 use crate::fields::u32_le;
 use crate::formats::seven_zip::START_BYTES;
-use crate::formats::seven_zip::header::{Coder, Folder, Streams};
+use crate::formats::seven_zip::header::{AES, Coder, Folder, Streams};
 use crate::formats::streams::Decode;
 use crate::input::Input;
 use crate::members::Stop;
@@ -226,7 +226,6 @@ impl<'a> Decoding<'a> {
 }
 
 const BCJ2: &[u8] = b"\x03\x03\x01\x1b";
-const AES: &[u8] = b"\x06\xf1\x07\x01";
 
 fn decode(
     coder: &Coder<'_>,

@@ -29,6 +29,8 @@ pub(crate) const ENCODED_HEADER: u8 = 23;
 /// The most coders of one folder, as in the reference reader.
 const CODERS_MAX: u64 = 32;
 const STREAMS_MAX: u64 = 32;
+/// The method that encrypts.
+pub(crate) const AES: &[u8] = &[6, 0xf1, 7, 1];
 const DAMAGED: &str = "7z header is damaged";
 
 /// One step of a folder's decoding.
@@ -66,6 +68,11 @@ impl Folder<'_> {
             .rev()
             .find(|coder| !is_bound(*coder))?;
         Some((main, self.coders.get(main)?.size_bytes))
+    }
+
+    /// Whether a password guards it.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.coders.iter().any(|coder| coder.method == AES)
     }
 }
 

@@ -2,6 +2,7 @@
 //! in their place.
 
 use crate::fields::{array, find};
+use crate::members::Lister;
 
 pub(crate) const BLOCK: u64 = 512;
 const BLOCK_BYTES: usize = 512;
@@ -37,6 +38,14 @@ impl Header {
 
     /// Whether data follows that is a file's content. Links and devices have none, whatever their
     /// size says; what we don't know is taken as a file, as the standard asks.
+    /// The form of tar, for those who tell them apart.
+    pub(crate) fn lister(&self) -> Lister {
+        match self.block.get(257..262) {
+            Some(b"ustar") => Lister::PosixTar,
+            _ => Lister::OldTar,
+        }
+    }
+
     pub(crate) fn is_file(&self) -> bool {
         !matches!(self.kind, b'1'..=b'6' | b'V')
     }

@@ -79,6 +79,12 @@ impl Entry {
         self.flags & SIZES_FOLLOW != 0
     }
 
+    /// Whether another header says something else of the member, apart from where it is.
+    pub(crate) fn tells_otherwise(&self, other: &Self) -> bool {
+        let told = |entry: &Self| (entry.packed_bytes, entry.size_bytes, entry.is_encrypted());
+        told(self) != told(other) || self.name != other.name
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.size_bytes == 0 && self.packed_bytes == 0
     }

@@ -34,6 +34,7 @@ impl Archive<'_> {
         for (begin, after) in covered {
             let to = begin.min(end);
             while let Some(found) = find_local(&mut search, at, to, budget)? {
+                self.tell_unlisted(found, budget, members)?;
                 let (flow, next) = self.unlisted_member(found, to, budget, members)?;
                 if flow == Flow::Stop {
                     return Ok(None);
@@ -48,6 +49,19 @@ impl Archive<'_> {
         }
         // Where nothing was found, the whole is no prefix of anything.
         Ok(Some(if found_any { first } else { 0 }))
+    }
+
+    fn tell_unlisted(
+        &mut self,
+        offset: u64,
+        budget: &mut Budget,
+        members: &mut dyn Members,
+    ) -> Result<(), Stop> {
+        if let Some((entry, _)) = Entry::local(self.source, offset)? {
+            self.listed = self.listed.saturating_add(1);
+            members.listed(&self.told(&entry), budget);
+        }
+        Ok(())
     }
 
     pub(super) fn unlisted_member(
