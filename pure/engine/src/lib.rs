@@ -14,6 +14,7 @@
     )
 )]
 
+mod ahead;
 mod anchors;
 mod body;
 mod certificates;
@@ -24,6 +25,7 @@ mod hashes;
 mod hits;
 mod listings;
 mod logical;
+mod md5;
 mod offsets;
 mod part;
 mod reader;
@@ -32,6 +34,7 @@ mod search;
 mod targets;
 mod window;
 
+pub use ahead::{Begun, begin_digests};
 pub use certificates::{CertificateTrouble, blocked_certificates};
 pub use listings::Listings;
 pub use scanner::{Examined, Hashing, Hit, Object, Options, Scanner};

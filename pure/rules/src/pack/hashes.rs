@@ -1,26 +1,28 @@
 //! Hash tables: digests behind size gates.
 //!
-//! The section starts with a count u32, the stems' length u32 and their offset u64, and, for each
-//! table, 48 bytes: role u8, digest kind u8, potentially unwanted u8, zero u8, sizes u32, entries
+//! The section starts with a count u32, the stems' length u32 and their offset u64, the sources'
+//! count u32, zero u32 and their offset u64. Then come, for each table, 48 bytes: role u8, digest kind u8, potentially unwanted u8, zero u8, sizes u32, entries
 //! u32, the number of its first entry among those of all tables u32, and four offsets u64 into the
 //! section: the distinct sizes u32 in ascending order, for each the number of its first entry u32,
 //! the digests, and where each comes from. Entries are in order of (size, digest, source, line). A
 //! size that no signature has costs one binary search, and no digest is computed for it.
 //!
 //! An entry is a rule of its own, and its number is the rule's: nothing leads from one to the
-//! other. Where it comes from is 14 bytes: stem u32 (see `stems`), number u32, line u32, source
-//! u16. Its line in the source follows from these, its digest and its size; where it was written in
+//! other. Where it comes from is 12 bytes: stem u32 (see `stems`), number u32, and its line u32,
+//! counted through all sources; for each source with entries there is its number u32 and what its
+//! lines are counted from u32. The rule's line in the source follows from these, its digest and its size; where it was written in
 //! another way, the stem is all bits set, and the number says where its text is.
 
 use super::stems::{SplitName, Stem};
-use super::{RuleId, le_u16, le_u32, le_u64, record};
+use super::{RuleId, le_u32, le_u64, record};
 use crate::hash::{Digest, DigestKind, SIZE_ANY};
 
 /// Rules with this bit are entries of hash tables.
 pub(crate) const HASH_RULE: u32 = 1 << 31;
 /// The stem of an entry whose text is stored.
 pub(crate) const STORED: u32 = u32::MAX;
-pub(crate) const ORIGIN_BYTES: usize = 14;
+pub(crate) const ORIGIN_BYTES: usize = 12;
+pub(crate) const SOURCE_BYTES: usize = 8;
 
 /// What a table's digests are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +38,7 @@ pub enum HashRole {
     Allow = 3,
 }
 
-pub(crate) const HEAD_BYTES: usize = 16;
+pub(crate) const HEAD_BYTES: usize = 32;
 pub(crate) const DIRECTORY_RECORD_BYTES: usize = 48;
 /// One table for each role, digest and side at the most.
 const TABLES_MAX: u32 = 24;
@@ -57,6 +59,7 @@ pub struct HashTable<'a> {
     /// The number of its first entry among those of all tables.
     first: u32,
     stems: &'a [u8],
+    sources: &'a [u8],
 }
 
 /// Where an entry comes from.
@@ -83,15 +86,18 @@ impl<'a> HashTable<'a> {
         if count > TABLES_MAX {
             return None;
         }
-        let start = usize::try_from(le_u64(section, 8)?).ok()?;
-        let length = usize::try_from(le_u32(section, 4)?).ok()?;
-        let stems = section.get(start..start.checked_add(length)?)?;
+        let shared = |length: usize, offset: usize, size_bytes: usize| {
+            let start = usize::try_from(le_u64(section, offset)?).ok()?;
+            let length = usize::try_from(le_u32(section, length)?).ok()?;
+            section.get(start..start.checked_add(length.checked_mul(size_bytes)?)?)
+        };
+        let shared = (shared(4, 8, 1)?, shared(16, 24, SOURCE_BYTES)?);
         (0..count)
-            .map(|index| Self::read(section, index, stems))
+            .map(|index| Self::read(section, index, shared))
             .collect()
     }
 
-    fn read(section: &'a [u8], index: u32, stems: &'a [u8]) -> Option<Self> {
+    fn read(section: &'a [u8], index: u32, (stems, sources): (&'a [u8], &'a [u8])) -> Option<Self> {
         let head = record(section.get(HEAD_BYTES..)?, index, DIRECTORY_RECORD_BYTES)?;
         let role = match head.first()? {
             0 => HashRole::File,
@@ -118,6 +124,7 @@ impl<'a> HashTable<'a> {
             origins: array(40, entry_count, ORIGIN_BYTES)?,
             first: le_u32(head, 12)?,
             stems,
+            sources,
         })
     }
 
@@ -159,13 +166,11 @@ impl<'a> HashTable<'a> {
     pub(crate) fn named(&self, name: &[u8]) -> impl Iterator<Item = RuleId> {
         let wanted = SplitName::of(name);
         let is_wanted = move |index: &u32| {
-            let Some(origin) = self.origin(*index) else {
+            let Some((stem, number)) = self.stem_of(*index) else {
                 return false;
             };
-            let may_be = wanted.number.is_none_or(|number| number == origin.number);
-            may_be
-                && Stem::at(self.stems, origin.stem)
-                    .is_some_and(|stem| stem.makes(wanted, origin.number))
+            let may_be = wanted.number.is_none_or(|wanted| wanted == number);
+            may_be && Stem::at(self.stems, stem).is_some_and(|stem| stem.makes(wanted, number))
         };
         let rule = |index| rule_of(self.first, index);
         (0..self.len()).filter(is_wanted).filter_map(rule)
@@ -173,10 +178,7 @@ impl<'a> HashTable<'a> {
 
     /// The rules whose texts are stored.
     pub(crate) fn stored(&self) -> impl Iterator<Item = RuleId> {
-        let is_stored = |index: &u32| {
-            self.origin(*index)
-                .is_some_and(|origin| origin.stem == STORED)
-        };
+        let is_stored = |index: &u32| self.stem_of(*index).is_some_and(|(stem, _)| stem == STORED);
         let rule = |index| rule_of(self.first, index);
         (0..self.len()).filter(is_stored).filter_map(rule)
     }
@@ -194,14 +196,33 @@ impl<'a> HashTable<'a> {
         })
     }
 
+    fn stem_of(&self, index: u32) -> Option<(u32, u32)> {
+        let fields = record(self.origins, index, ORIGIN_BYTES)?;
+        Some((le_u32(fields, 0)?, le_u32(fields, 4)?))
+    }
+
     pub(crate) fn origin(&self, index: u32) -> Option<Origin> {
         let fields = record(self.origins, index, ORIGIN_BYTES)?;
+        let (source, line) = self.place_of(le_u32(fields, 8)?)?;
         Some(Origin {
             stem: le_u32(fields, 0)?,
             number: le_u32(fields, 4)?,
-            line: le_u32(fields, 8)?,
-            source: le_u16(fields, 12)?,
+            line,
+            source,
         })
+    }
+
+    /// The source of a line that is counted through all of them, and its number there.
+    fn place_of(&self, line: u32) -> Option<(u16, u32)> {
+        let count = u32::try_from(self.sources.len().wrapping_div(SOURCE_BYTES)).ok()?;
+        let source = |index| record(self.sources, index, SOURCE_BYTES);
+        let from = |index| source(index).and_then(|source| le_u32(source, 4));
+        let after = lower_bound(0, count, |index| {
+            from(index).is_some_and(|from| from <= line)
+        });
+        let found = source(after.checked_sub(1)?)?;
+        let line = line.checked_sub(le_u32(found, 4)?)?;
+        Some((u16::try_from(le_u32(found, 0)?).ok()?, line))
     }
 
     fn digest_at(&self, index: u32) -> Option<Digest> {
