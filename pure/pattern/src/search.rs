@@ -32,6 +32,10 @@ pub struct Search<'s> {
 }
 
 impl<'s> Search<'s> {
+    /// No search holds more: 12 MiB of the backtracker, twice where they grow, and four caches of
+    /// the automaton. Most take a hundredth of it.
+    pub const MEMORY_BYTES_MAX: u64 = 32 << 20;
+
     pub(crate) fn new(pattern: &'s Pattern, bytes: &'s [u8]) -> Self {
         Self {
             pattern,
