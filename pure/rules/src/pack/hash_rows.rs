@@ -1,9 +1,9 @@
 //! Builds the section of hash tables.
 
 use super::hashes::{
-    DIRECTORY_RECORD_BYTES, HASH_RULE, HEAD_BYTES, HashRole, ORIGIN_BYTES, Origin, SOURCE_BYTES,
-    STORED,
+    DIRECTORY_RECORD_BYTES, HASH_RULE, HEAD_BYTES, HashRole, Origin, SOURCE_BYTES, STORED,
 };
+use super::origins::{PackedOrigin, Widths};
 use super::stems::{SplitName, StemRows};
 use crate::CompileError;
 use crate::hash::{Digest, DigestKind};
@@ -15,6 +15,7 @@ pub(crate) struct HashRows {
     stems: StemRows,
     sources: SourceRows,
     count: u32,
+    number_max: u32,
 }
 
 /// Lines counted through all sources that have entries.
@@ -95,6 +96,7 @@ impl HashRows {
         if self.count >= HASH_RULE {
             return Err(CompileError::TooLarge);
         }
+        self.number_max = self.number_max.max(origin.number);
         let set = set_of(&mut self.sets, key);
         match key.digest {
             Digest::Md5(digest) => set.md5.push(row(key, digest, origin)),
@@ -107,16 +109,24 @@ impl HashRows {
     /// The section, in pieces.
     pub(crate) fn into_section(mut self) -> Vec<Vec<u8>> {
         let (stems, offsets) = self.stems.into_bytes();
+        let packing = Packing {
+            widths: Widths::for_greatest(PackedOrigin {
+                stem: u32::try_from(stems.len()).unwrap_or(u32::MAX),
+                number: self.number_max,
+                line: self.sources.next,
+            }),
+            offsets,
+        };
         self.sets.sort_by_key(|set| (set.role, set.pua));
         let mut tables = Vec::new();
         for set in self.sets {
             let head = |digest| (set.role, digest, set.pua);
-            tables.push((head(DigestKind::Md5), arrays(set.md5, &offsets)));
-            tables.push((head(DigestKind::Sha1), arrays(set.sha1, &offsets)));
-            tables.push((head(DigestKind::Sha256), arrays(set.sha256, &offsets)));
+            tables.push((head(DigestKind::Md5), arrays(set.md5, &packing)));
+            tables.push((head(DigestKind::Sha1), arrays(set.sha1, &packing)));
+            tables.push((head(DigestKind::Sha256), arrays(set.sha256, &packing)));
         }
         tables.retain(|(_, arrays)| arrays.entries > 0);
-        write(tables, (stems, self.sources.into_bytes()))
+        write(tables, (stems, self.sources.into_bytes()), packing.widths)
     }
 }
 
@@ -151,6 +161,13 @@ fn set_of<'s>(sets: &'s mut Vec<Set>, key: &HashKey) -> &'s mut Set {
     &mut sets[index]
 }
 
+/// How entries are written.
+struct Packing {
+    widths: Widths,
+    /// Where each stem begins.
+    offsets: Vec<u32>,
+}
+
 /// A table's arrays as they are written.
 #[derive(Debug)]
 struct Arrays {
@@ -160,12 +177,12 @@ struct Arrays {
     bytes: [Vec<u8>; 4],
 }
 
-fn arrays<const N: usize>(mut rows: Vec<Row<N>>, stem_offsets: &[u32]) -> Arrays {
+fn arrays<const N: usize>(mut rows: Vec<Row<N>>, packing: &Packing) -> Arrays {
     rows.sort_unstable();
     let mut sizes = Vec::new();
     let mut starts = Vec::new();
     let mut digests = Vec::with_capacity(rows.len().saturating_mul(N));
-    let mut origins = Vec::with_capacity(rows.len().saturating_mul(ORIGIN_BYTES));
+    let mut origins = Vec::with_capacity(rows.len().saturating_mul(packing.widths.record_bytes()));
     let mut last = None;
     let mut size_count = 0u32;
     for (index, row) in (0u32..).zip(&rows) {
@@ -176,11 +193,14 @@ fn arrays<const N: usize>(mut rows: Vec<Row<N>>, stem_offsets: &[u32]) -> Arrays
             starts.extend(index.to_le_bytes());
         }
         let stem = usize::try_from(row.stem).ok();
-        let stem = stem.and_then(|stem| stem_offsets.get(stem));
+        let stem = stem.and_then(|stem| packing.offsets.get(stem));
         digests.extend_from_slice(&row.digest);
-        origins.extend_from_slice(&stem.copied().unwrap_or(STORED).to_le_bytes());
-        origins.extend_from_slice(&row.number.to_le_bytes());
-        origins.extend_from_slice(&row.line.to_le_bytes());
+        let origin = PackedOrigin {
+            stem: stem.copied().unwrap_or(STORED),
+            number: row.number,
+            line: row.line,
+        };
+        packing.widths.write(origin, &mut origins);
     }
     Arrays {
         size_count,
@@ -193,6 +213,7 @@ fn arrays<const N: usize>(mut rows: Vec<Row<N>>, stem_offsets: &[u32]) -> Arrays
 fn write(
     tables: Vec<((HashRole, DigestKind, bool), Arrays)>,
     (mut stems, mut sources): (Vec<u8>, Vec<u8>),
+    widths: Widths,
 ) -> Vec<Vec<u8>> {
     let source_count = sources.len().wrapping_div(SOURCE_BYTES);
     let stem_bytes = u32::try_from(stems.len()).unwrap_or(u32::MAX);
@@ -213,7 +234,8 @@ fn write(
             .unwrap_or(u32::MAX)
             .to_le_bytes(),
     );
-    head.extend([0; 4]);
+    head.extend(widths.bytes());
+    head.push(0);
     head.extend((offset as u64).to_le_bytes());
     sources.resize(sources.len().next_multiple_of(16), 0);
     offset = offset.saturating_add(sources.len());

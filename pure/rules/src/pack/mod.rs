@@ -13,6 +13,7 @@
 mod hash_rows;
 mod hashes;
 mod logicals;
+mod origins;
 mod placed;
 mod read;
 mod search;
