@@ -2,7 +2,7 @@
 //! Refuses a choice where none is certain.
 
 use crate::formula::Formula;
-use crate::literal::Literal;
+use crate::literal::{Literal, Way};
 
 /// Literals of which one is in every object that makes a formula true.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,9 +29,15 @@ impl Known<'_> {
             | Formula::Compare { .. } => None,
             Formula::Literal(number) => {
                 let literal = self.literals.get(usize::try_from(*number).ok()?)?;
-                literal.is_searched().then(|| Cover {
+                let rarity = match literal.way() {
+                    Way::Run { .. } => literal.rarity(),
+                    // A search at every place costs more than some more formulas.
+                    Way::Gram => literal.rarity().wrapping_shr(2),
+                    Way::Seed => return None,
+                };
+                Some(Cover {
                     literals: vec![*number],
-                    rarity: literal.rarity(),
+                    rarity,
                 })
             }
             Formula::Rule(number) => self.rules.get(usize::try_from(*number).ok()?)?.clone(),

@@ -138,6 +138,18 @@ impl Formula {
         }
     }
 
+    /// What it takes to decide it, in an order.
+    pub(crate) fn work(&self) -> u32 {
+        match self {
+            Self::Unknown | Self::Compare { .. } => 0,
+            Self::Literal(_) => 1,
+            Self::Stands { .. } => 2,
+            Self::Rule(_) => 4,
+            Self::Not(inner) => inner.work(),
+            Self::AtLeast { of, .. } => of.iter().map(Self::work).max().unwrap_or(0).max(3),
+        }
+    }
+
     /// How deep it is nested.
     pub(crate) fn depth(&self) -> u32 {
         let deepest = match self {

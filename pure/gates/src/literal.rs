@@ -3,25 +3,34 @@
 
 use std::collections::BTreeMap;
 
+use rules::anchors::statistics;
+
 use crate::chain::{GAP_MAX, LINKS_MAX, Link};
 
+/// Shorter ones are in too many objects.
+const BYTES_MIN: usize = 4;
+/// Of a longer literal the part of this length around its rarest bytes is enough.
+pub(crate) const BYTES_MAX: usize = 48;
 /// So many bytes are looked up at once.
 pub(crate) const GRAM_BYTES: usize = 4;
-/// Of a longer literal the part of this length around its rarest bytes is enough.
-pub(crate) const BYTES_MAX: usize = 32;
-/// Below this the bytes that are looked up are in nearly every object.
+/// Below this the bytes that are looked up are in nearly every object, and above this, as expected
+/// in 2^32 places.
 const GRAM_RARITY_MIN: u32 = 7;
+const GRAM_RATE_MAX: u64 = 1 << 24;
+/// What may be unknown of the bytes that are looked up: each value of it is entered.
+const UNKNOWN_BITS_MAX: u32 = 8;
 /// Below this the whole literal is.
 const RARITY_MIN: u32 = 11;
 /// What stands directly beside a literal is compared this far.
 pub(crate) const LINK_BYTES_MAX: usize = 32;
+/// The search for all takes no shorter literal, and no commoner one: what it would look at closer
+/// in 2^32 bytes.
+const RUN_BYTES_MIN: usize = 5;
+const RUN_COST_MAX: u64 = 1 << 25;
 /// What is looked for without a search.
 pub(crate) const SEED_BYTES: usize = 2;
 /// So rare must such bytes be with what stands around them.
 const SEED_RARITY_MIN: u32 = 16;
-/// What may be unknown of the bytes that are looked up: each value of it is entered.
-const UNKNOWN_BITS_MAX: u32 = 8;
-
 /// A byte of which some bits count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Masked {
@@ -126,12 +135,23 @@ impl Literal {
         literal.behind.extend(linked(links, own.tail));
         literal.before.truncate(LINKS_MAX);
         literal.behind.truncate(LINKS_MAX);
-        (literal.is_searched() || literal.rarity() >= SEED_RARITY_MIN).then_some(literal)
+        (literal.way() != Way::Seed || literal.rarity() >= SEED_RARITY_MIN).then_some(literal)
     }
 
-    /// Whether a search looks for it; else only its links make it rare.
-    pub(crate) fn is_searched(&self) -> bool {
-        rarest_gram(&self.bytes).is_some()
+    /// How it can be looked for.
+    pub(crate) fn way(&self) -> Way {
+        longest_run(&self.bytes).unwrap_or(match rarest_gram(&self.bytes) {
+            Some(_) => Way::Gram,
+            None => Way::Seed,
+        })
+    }
+
+    /// Where its two bytes lie that can be looked for by themselves.
+    pub(crate) fn seed(&self) -> Option<(usize, [u8; SEED_BYTES])> {
+        let pairs = self.bytes.array_windows::<SEED_BYTES>().enumerate();
+        let exact = pairs.filter(|(_, pair)| pair.iter().all(|byte| byte.mask == u8::MAX));
+        let values = exact.map(|(place, pair)| (place, pair.map(|byte| byte.value)));
+        values.min_by_key(|(_, pair)| statistics::rate(pair))
     }
 
     /// How rare it is: what is longer and less like text is rarer.
@@ -171,6 +191,45 @@ impl Literal {
     }
 }
 
+/// How a literal is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By the search for all, with the bytes that begin here and are so many.
+    Run { start: usize, length: usize },
+    /// By four bytes, some bits of which may be unknown, at every place of an object.
+    Gram,
+    /// By two bytes, and only when it is asked for.
+    Seed,
+}
+
+/// The best bytes in a row for the search for all, where there are enough.
+fn longest_run(bytes: &[Masked]) -> Option<Way> {
+    let is_whole = |byte: &Masked| byte.mask | 0x20 == u8::MAX;
+    let mut best: Option<(u64, Way)> = None;
+    let mut start = 0usize;
+    for run in bytes.split(|byte| !is_whole(byte)) {
+        if let Some((cost, length)) = run_cost(run) {
+            let way = Way::Run { start, length };
+            if best.is_none_or(|(least, _)| cost < least) {
+                best = Some((cost, way));
+            }
+        }
+        start = start.saturating_add(run.len()).saturating_add(1);
+    }
+    best.map(|(_, way)| way)
+}
+
+/// What a run costs, and how much of it is looked for.
+fn run_cost(run: &[Masked]) -> Option<(u64, usize)> {
+    if run.len() < RUN_BYTES_MIN {
+        return None;
+    }
+    let values: Vec<u8> = run.iter().map(|byte| byte.value).collect();
+    let literal = rules::anchors::Literal::new(&values)?;
+    let cost = literal.cost();
+    (cost <= RUN_COST_MAX).then_some((cost, literal.as_bytes().len()))
+}
+
 /// Links to pieces in turn, as far as their places are known; the first stands behind so many bytes
 /// that have no link.
 fn linked<'p>(
@@ -193,9 +252,12 @@ fn linked<'p>(
 }
 
 fn cut(bytes: &[Masked]) -> Option<Cut> {
-    let (place, _) = rarest_gram(bytes)?;
+    let place = match longest_run(bytes) {
+        Some(Way::Run { start, .. }) => start,
+        _ => rarest_gram(bytes)?.0,
+    };
     let start = place
-        .saturating_sub(BYTES_MAX.wrapping_shr(1))
+        .saturating_sub(BYTES_MAX.wrapping_shr(2))
         .min(bytes.len().saturating_sub(BYTES_MAX));
     let kept = bytes.get(start..)?;
     let kept = kept.get(..BYTES_MAX).unwrap_or(kept);
@@ -209,7 +271,8 @@ fn cut(bytes: &[Masked]) -> Option<Cut> {
         bytes,
         (start.saturating_add(first), start.saturating_add(end)),
     )?;
-    (rarity_of(&own.literal.bytes) >= RARITY_MIN).then_some(own)
+    let bytes = &own.literal.bytes;
+    (bytes.len() >= BYTES_MIN && rarity_of(bytes) >= RARITY_MIN).then_some(own)
 }
 
 /// Two bytes in a row, which are looked for only where everything else holds.
@@ -247,19 +310,28 @@ fn rarest_gram(bytes: &[Masked]) -> Option<(usize, u32)> {
     let of = |(place, gram): (usize, &[Masked])| {
         // The case of a letter is not looked at when bytes are looked up.
         let unknown = gram.iter().map(|byte| (byte.mask | 0x20).count_zeros());
-        let unknown: u32 = unknown.sum();
         let rarity = rarity_of(gram);
-        // An entry for each value costs memory, so that a little less rarity is better.
-        let rank = rarity.saturating_sub(unknown.wrapping_shr(1));
-        let is_good = rarity >= GRAM_RARITY_MIN && unknown <= UNKNOWN_BITS_MAX;
-        is_good.then_some((place, rarity, rank))
+        let is_good = rarity >= GRAM_RARITY_MIN && unknown.sum::<u32>() <= UNKNOWN_BITS_MAX;
+        let rate = rate(gram);
+        (is_good && rate <= GRAM_RATE_MAX).then_some((place, rarity, rate))
     };
     bytes
         .windows(GRAM_BYTES)
         .enumerate()
         .filter_map(of)
-        .max_by_key(|(place, _, rank)| (*rank, std::cmp::Reverse(*place)))
+        .min_by_key(|(place, _, rate)| (*rate, *place))
         .map(|(place, rarity, _)| (place, rarity))
+}
+
+/// How often such bytes are expected in 2^32 places; of a byte with unknown bits nothing is known.
+fn rate(gram: &[Masked]) -> u64 {
+    let is_whole = |byte: &Masked| byte.mask | 0x20 == u8::MAX;
+    let runs = gram.split(|byte| !is_whole(byte));
+    let rates = runs.filter(|run| run.len() > 1).map(|run| {
+        let values: Vec<u8> = run.iter().map(|byte| byte.value).collect();
+        statistics::rate(&values)
+    });
+    rates.min().unwrap_or(1 << 32)
 }
 
 /// A byte hardly counts where it repeats one of the two before it.
@@ -328,12 +400,13 @@ mod tests {
     }
 
     #[test]
-    fn each_value_of_an_unknown_byte_is_looked_up() {
+    fn what_has_few_bytes_in_a_row_is_looked_up_with_each_value_of_an_unknown_one() {
         let mut bytes = exact(b"\xeb\x0f\x41");
         bytes.insert(0, Masked::ANY);
         bytes.push(Masked::ANY);
         bytes.push(Masked::exact(0xe9));
         let literal = Literal::of(&bytes).unwrap();
+        assert_eq!(literal.way(), Way::Gram);
         let (place, grams) = literal.grams();
         assert_eq!(grams.len(), 256);
         let gram = u32::from_le_bytes(match place {
@@ -341,7 +414,11 @@ mod tests {
             _ => [0xeb, 0x0f, 0x41, 0x77],
         });
         assert!(grams.contains(&gram));
-        let letters: Vec<_> = b"calc".iter().copied().map(Masked::folded).collect();
-        assert_eq!(Literal::of(&letters).unwrap().grams().1.len(), 16);
+        let letters: Vec<_> = b"calc.".iter().copied().map(Masked::folded).collect();
+        let run = Way::Run {
+            start: 0,
+            length: 5,
+        };
+        assert_eq!(Literal::of(&letters).unwrap().way(), run);
     }
 }

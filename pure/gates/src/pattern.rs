@@ -382,6 +382,7 @@ fn in_common(branches: &[HexSubPattern]) -> Option<Vec<Masked>> {
 mod tests {
     use super::*;
     use crate::chain::Link;
+    use crate::literal::Way;
     use yara_x_parser::ast::AST;
 
     fn need(pattern: &str) -> Need {
@@ -476,7 +477,7 @@ mod tests {
         let Need::Literal(seed) = need("{ 0F B? [1-16] 4D 5A [1-32] 3C [16-64] 50 45 }") else {
             unreachable!()
         };
-        assert!(!seed.is_searched());
+        assert_eq!(seed.way(), Way::Seed);
         assert_eq!(seed.bytes, exact(b"MZ"));
         assert_eq!((seed.before.len(), seed.behind.len()), (1, 2));
     }

@@ -1,17 +1,24 @@
 //! A gate table in place, and an object's way through it. The layout is in `write.rs`. A damaged
 //! table opens too many gates or too few, and no more than that.
 
+use rules::anchors::Literal as AnchorLiteral;
+use rules::pack::{Block, Buffers, Found, SearchTable};
+
 use crate::chain::{self, Chain};
 use crate::literal::SEED_BYTES;
 use crate::search::{Candidate, Search};
 use crate::words::{Facts, Words};
-use crate::write::MAGIC;
+use crate::write::{HAS_LINKS, HAS_NO_SEED, IS_NOT_SEARCHED, MAGIC};
 
-const HEAD_WORDS: usize = 10;
+const HEAD_WORDS: usize = 11;
+/// An object is searched in pieces of this size.
+const BLOCK_BYTES: usize = 256 << 10;
+/// So often an object may be read for literals that no search looks for, or so many bytes. What is
+/// not looked for then counts as there.
+const READS_MAX: usize = 32;
+const READ_BYTES_MAX: usize = 1 << 30;
 const LITERAL_BYTES: usize = 12;
 const RULE_BYTES: usize = 8;
-const HAS_LINKS: u32 = 0x100;
-const IS_NOT_SEARCHED: u32 = 0x200;
 /// Steps along links that an object may cost for each of its bytes, and at least. What is not
 /// followed further counts as there.
 const STEPS_EACH: u64 = 8;
@@ -21,6 +28,7 @@ const STEPS_LEAST: u64 = 1 << 16;
 #[derive(Clone, Copy, Debug)]
 pub struct Gates<'g> {
     search: Search<'g>,
+    runs: Option<SearchTable<'g>>,
     literals: &'g [[u8; LITERAL_BYTES]],
     bytes: &'g [u8],
     anchors: &'g [[u8; 4]],
@@ -37,6 +45,8 @@ pub struct Passage {
     found: Vec<u32>,
     /// Literals that no search looks for and that are not there.
     missed: Vec<u32>,
+    places: Vec<Found>,
+    buffers: Buffers,
     /// Rules whose formula is to be looked at.
     waiting: Vec<u32>,
     states: Vec<State>,
@@ -70,6 +80,7 @@ impl<'g> Gates<'g> {
         }
         let sizes = (next()?, next()?, next()?);
         let mut count = || usize::try_from(head.next()?).ok();
+        let runs = count()?;
         let (literals, bytes, anchors) = (count()?, count()?, count()?);
         let (rules, formulas, unanchored) = (count()?, count()?, count()?);
         let (search, mut rest) = Search::read(rest, sizes)?;
@@ -78,8 +89,10 @@ impl<'g> Gates<'g> {
             rest = left;
             Some(taken)
         };
+        let runs = SearchTable::read_all(take(runs)?)?;
         Some(Self {
             search,
+            runs: runs.first().copied(),
             literals: take(literals.checked_add(1)?.checked_mul(LITERAL_BYTES)?)?
                 .as_chunks()
                 .0,
@@ -100,15 +113,12 @@ impl<'g> Gates<'g> {
         let mut steps = size_bytes
             .saturating_mul(STEPS_EACH)
             .saturating_add(STEPS_LEAST);
-        self.search.run(object, &mut |candidate| {
-            if !passage.has_seen(candidate.literal) && self.is_there(object, candidate, &mut steps)
-            {
-                passage.note_literal(candidate.literal);
-                for rule in self.anchors_of(candidate.literal) {
-                    passage.wait(u32::from_le_bytes(*rule));
-                }
-            }
-        });
+        self.find_runs(object, passage, &mut steps);
+        if !self.search.is_empty() {
+            self.search.run(object, &mut |candidate| {
+                self.take(object, candidate, passage, &mut steps);
+            });
+        }
         for rule in self.unanchored {
             passage.wait(u32::from_le_bytes(*rule));
         }
@@ -128,6 +138,51 @@ impl<'g> Gates<'g> {
         passage.open.sort_unstable();
         passage.open.dedup();
         &passage.open
+    }
+
+    fn find_runs(&self, object: &[u8], passage: &mut Passage, steps: &mut u64) {
+        let Some(table) = self.runs else { return };
+        let mut found = std::mem::take(&mut passage.places);
+        let mut from = 0usize;
+        while from < object.len() {
+            let to = from.saturating_add(BLOCK_BYTES).min(object.len());
+            let low = from.saturating_sub(AnchorLiteral::BYTES_MAX);
+            let high = to
+                .saturating_add(AnchorLiteral::BYTES_MAX)
+                .min(object.len());
+            let block = Block {
+                bytes: object.get(low..high).unwrap_or_default(),
+                from: from.saturating_sub(low),
+                to: to.saturating_sub(low),
+            };
+            found.clear();
+            table.find(&block, &mut passage.buffers, &mut found);
+            for run in &found {
+                let at = low.saturating_add(usize::try_from(run.at).unwrap_or(usize::MAX));
+                for literal in table.parts(run) {
+                    let offset = self
+                        .literal(literal)
+                        .map_or(0, |(_, detail, _)| offset(detail));
+                    if let Some(place) = at.checked_sub(offset) {
+                        self.take(object, Candidate { literal, place }, passage, steps);
+                    }
+                }
+            }
+            from = to;
+        }
+        passage.places = found;
+    }
+
+    /// Notes a literal where it lies, the first time.
+    #[inline]
+    fn take(&self, object: &[u8], candidate: Candidate, passage: &mut Passage, steps: &mut u64) {
+        if passage.has_seen(candidate.literal) || !self.is_there(object, candidate, steps) {
+            return;
+        }
+        passage.note_literal(candidate.literal);
+        for rule in self.anchors_of(candidate.literal) {
+            passage.wait(u32::from_le_bytes(*rule));
+        }
     }
 
     /// Whether a literal lies at a place, with all that must stand around it.
@@ -151,13 +206,22 @@ impl<'g> Gates<'g> {
 
     /// Looks for a literal that no search looks for.
     fn look_for(&self, object: &[u8], literal: u32, steps: &mut u64) -> bool {
-        let seed = self
-            .literal(literal)
-            .and_then(|(start, _, _)| self.bytes.get(start..)?.get(..SEED_BYTES));
+        let Some((start, detail, _)) = self.literal(literal) else {
+            return false;
+        };
+        if detail & HAS_NO_SEED != 0 {
+            return true;
+        }
+        let offset = offset(detail);
+        let seed = start
+            .checked_add(offset)
+            .and_then(|start| self.bytes.get(start..)?.get(..SEED_BYTES));
         let Some(seed) = seed else { return false };
         let finder = memchr::memmem::Finder::new(seed);
-        let mut places = finder.find_iter(object);
-        places.any(|place| self.is_there(object, Candidate { literal, place }, steps))
+        let places = finder.find_iter(object);
+        places
+            .filter_map(|place| place.checked_sub(offset))
+            .any(|place| self.is_there(object, Candidate { literal, place }, steps))
     }
 
     fn literal(&self, number: u32) -> Option<(usize, u32, usize)> {
@@ -239,6 +303,11 @@ impl Passage {
     }
 }
 
+/// Where in a literal those bytes lie that are looked for.
+fn offset(detail: u32) -> usize {
+    place(detail.wrapping_shr(16) & 0xff)
+}
+
 fn place(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
@@ -292,6 +361,10 @@ impl Facts for Look<'_, '_> {
         }
         if self.passage.missed.contains(&number) {
             return false;
+        }
+        let reads = self.passage.missed.len();
+        if reads >= READS_MAX && reads.saturating_mul(self.object.len()) > READ_BYTES_MAX {
+            return true;
         }
         let is_there = self.gates.look_for(self.object, number, &mut self.steps);
         if is_there {

@@ -1,6 +1,6 @@
-//! One search for all literals at once. Four bytes at every place, in lower case, are hashed and
-//! looked up in a bitmap; where it has them, the literals that they are a part of are compared in
-//! full. A literal that was found is not compared again, so that a common one costs little.
+//! The search for literals that have no five bytes in a row, which the pack's search tables need.
+//! Four bytes at every place, in lower case, are hashed and looked up in a bitmap; a byte of them
+//! may be unknown, and is entered with each of its values.
 //!
 //! ```text
 //! filter      2^bits bits
@@ -61,6 +61,11 @@ impl<'a> Search<'a> {
             entries: entries.as_chunks().0,
         };
         Some((search, rest))
+    }
+
+    /// Whether it looks for nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// Hands over each place at which a literal may lie.
@@ -135,10 +140,11 @@ fn hash(gram: u32) -> u32 {
     gram.wrapping_mul(0x9e37_79b1)
 }
 
-/// The tables of these literals: the sizes that [`Search::read`] takes, and the bytes.
-pub(crate) fn write(literals: &[Literal]) -> ((u32, u32, u32), Vec<u8>) {
+/// The tables of these literals with their numbers: the sizes that [`Search::read`] takes, and the
+/// bytes.
+pub(crate) fn write(literals: &[(u32, &Literal)]) -> ((u32, u32, u32), Vec<u8>) {
     let mut grams: Vec<(u32, u32)> = Vec::new();
-    for (number, literal) in (0u32..).zip(literals) {
+    for (number, literal) in literals {
         let (place, values) = literal.grams();
         let place = u32::try_from(place).unwrap_or(0).wrapping_shl(24);
         grams.extend(values.into_iter().map(|gram| (gram | FOLD, number | place)));
@@ -188,7 +194,8 @@ mod tests {
             before: Vec::new(),
             behind: Vec::new(),
         });
-        let (sizes, bytes) = write(&literals);
+        let numbered: Vec<_> = (0..).zip(&literals).collect();
+        let (sizes, bytes) = write(&numbered);
         let (search, rest) = Search::read(&bytes, sizes).unwrap();
         assert!(rest.is_empty());
         for lead in 0..70 {

@@ -1,12 +1,13 @@
 //! Rules on their way into a gate table.
 //!
 //! ```text
-//! head        magic, filter bits, bucket bits, entries, literals, literals' bytes, anchors, rules,
-//!             formulas' words, rules without anchors: each u32
+//! head        magic, filter bits, bucket bits, entries, the length of the runs' search, literals,
+//!             literals' bytes, anchors, rules, formulas' words, rules without anchors: each u32
 //! search      see `search.rs`
-//! literals    for each: where its bytes start u32; its length u8, in the byte above 1 if it has
-//!             links and 2 if no search looks for it; its first anchor u32; and one more that ends
-//!             the last
+//! runs        a search section as in a pack, whose part numbers are literals
+//! literals    for each: where its bytes start u32; its length u8; 1 if it has links, 2 if no search
+//!             looks for it and 4 if it can't be looked for u8; where in it those bytes lie that are
+//!             looked for u8; zero u8; its first anchor u32; and one more that ends the last
 //! bytes       the literals': of each first the values, then the masks, then its links
 //! anchors     rules u32, that a literal lets through to their formula
 //! rules       for each: where its formula starts u32, in words, and its group u32; and one more
@@ -14,13 +15,14 @@
 //! unanchored  rules u32, whose formula is looked at for each object
 //! ```
 
+use rules::pack::small_search;
 use yara_x_parser::ast::Rule;
 
 use crate::chain;
 use crate::condition::{Known, Reader};
 use crate::cover::{self, Cover};
 use crate::formula::{DEPTH_MAX, Formula};
-use crate::literal::{Literal, Literals};
+use crate::literal::{Literal, Literals, Way};
 use crate::pattern::{Need, beginnings};
 use crate::search::{self, LITERALS_MAX};
 use crate::words;
@@ -160,7 +162,6 @@ impl GateBuilder {
     /// The table, with the group of each rule.
     #[must_use]
     pub fn finish(self, groups: &[u32]) -> Vec<u8> {
-        let (sizes, search) = search::write(self.literals.list());
         let mut rules = Vec::new();
         let mut formulas = Vec::new();
         let mut unanchored = Vec::new();
@@ -181,15 +182,21 @@ impl GateBuilder {
         }
         rules.extend([count(formulas.len()), 0]);
         anchors.sort_unstable();
-        let (literals, bytes) = literals(self.literals.list(), &anchors);
+        let list = self.literals.list();
+        let plan = Plan::of(list, &anchors);
+        let (sizes, search) = search::write(&plan.grams);
+        let (literals, bytes) = literals(list, &plan, &anchors);
         let anchors: Vec<u32> = anchors.into_iter().map(|(_, rule)| rule).collect();
+        let mut runs = small_search(&plan.runs);
+        runs.resize(runs.len().next_multiple_of(4), 0);
         let (filter_bits, bucket_bits, entries) = sizes;
         let head = [
             MAGIC,
             filter_bits,
             bucket_bits,
             entries,
-            count(self.literals.list().len()),
+            count(runs.len()),
+            count(list.len()),
             count(bytes.len()),
             count(anchors.len()),
             count(self.formulas.len()),
@@ -198,6 +205,7 @@ impl GateBuilder {
         ];
         let mut table = to_bytes(&head);
         table.extend(search);
+        table.extend(runs);
         table.extend(to_bytes(&literals));
         table.extend(bytes);
         for words in [anchors, rules, formulas, unanchored] {
@@ -207,16 +215,71 @@ impl GateBuilder {
     }
 }
 
+/// How each literal is looked for.
+struct Plan<'p> {
+    /// For the search for all.
+    runs: Vec<(rules::anchors::Literal, u32)>,
+    /// For the search at every place: as few as can be.
+    grams: Vec<(u32, &'p Literal)>,
+    /// What its record says beside its length.
+    details: Vec<u32>,
+}
+
+impl<'p> Plan<'p> {
+    fn of(list: &'p [Literal], anchors: &[(u32, u32)]) -> Self {
+        let mut plan = Self {
+            runs: Vec::new(),
+            grams: Vec::new(),
+            details: Vec::new(),
+        };
+        for (number, literal) in (0u32..).zip(list) {
+            let is_anchor = anchors
+                .binary_search_by_key(&number, |(owner, _)| *owner)
+                .is_ok();
+            let detail = match (literal.way(), literal.seed()) {
+                (Way::Run { start, length }, _) => plan.run(literal, number, (start, length)),
+                (Way::Gram, None) => plan.gram(literal, number),
+                (Way::Gram, _) if is_anchor => plan.gram(literal, number),
+                (Way::Gram | Way::Seed, Some((place, _))) => {
+                    IS_NOT_SEARCHED | count(place).wrapping_shl(16)
+                }
+                (Way::Seed, None) => IS_NOT_SEARCHED | HAS_NO_SEED,
+            };
+            plan.details.push(detail);
+        }
+        plan
+    }
+
+    fn run(&mut self, literal: &Literal, number: u32, (start, length): (usize, usize)) -> u32 {
+        let bytes = literal.bytes.get(start..).unwrap_or_default();
+        let values: Vec<u8> = bytes.iter().take(length).map(|byte| byte.value).collect();
+        self.runs
+            .extend(rules::anchors::Literal::new(&values).map(|literal| (literal, number)));
+        count(start).wrapping_shl(16)
+    }
+
+    fn gram(&mut self, literal: &'p Literal, number: u32) -> u32 {
+        self.grams.push((number, literal));
+        0
+    }
+}
+
+/// In a literal's record: it has links.
+pub(crate) const HAS_LINKS: u32 = 0x100;
+/// No search looks for it.
+pub(crate) const IS_NOT_SEARCHED: u32 = 0x200;
+/// Nor can it be looked for by itself: it counts as there.
+pub(crate) const HAS_NO_SEED: u32 = 0x400;
+
 /// The records of literals, and their bytes.
-fn literals(list: &[Literal], anchors: &[(u32, u32)]) -> (Vec<u32>, Vec<u8>) {
+fn literals(list: &[Literal], plan: &Plan<'_>, anchors: &[(u32, u32)]) -> (Vec<u32>, Vec<u8>) {
     let mut records = Vec::new();
     let mut bytes = Vec::new();
-    for (number, literal) in (0u32..).zip(list) {
+    for ((number, literal), detail) in (0u32..).zip(list).zip(&plan.details) {
         let first = anchors.partition_point(|(owner, _)| *owner < number);
         let length = count(literal.bytes.len());
         let has_links = !literal.before.is_empty() || !literal.behind.is_empty();
-        let detail = u32::from(has_links) | u32::from(!literal.is_searched()).wrapping_shl(1);
-        let detail = length | detail.wrapping_shl(8);
+        let detail = detail | length | if has_links { HAS_LINKS } else { 0 };
         records.extend([count(bytes.len()), detail, count(first)]);
         bytes.extend(literal.bytes.iter().map(|byte| byte.value));
         bytes.extend(literal.bytes.iter().map(|byte| byte.mask));
