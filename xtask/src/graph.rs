@@ -18,7 +18,13 @@ const YARA_ROLES: &[&str] = &["roles/worker-yara"];
 /// A role that is another one and something more, and is built from it.
 const LARGER_ROLES: &[(&str, &str)] = &[("roles/worker-yara", "roles/worker")];
 /// The crates of ours that parse hostile bytes.
-const PARSERS: &[&str] = &["pure/unpack", "pure/engine", "pure/rules", "pure/pattern"];
+const PARSERS: &[&str] = &[
+    "pure/unpack",
+    "pure/engine",
+    "pure/rules",
+    "pure/pattern",
+    "pure/gates",
+];
 /// Roles that may speak to the network.
 const NETWORK_ROLES: &[&str] = &["roles/fetch", "roles/gateway", "roles/lab"];
 /// Roles that may link TLS and the C in it.

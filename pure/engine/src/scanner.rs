@@ -7,6 +7,7 @@ use rules::pack::{Group, SearchTable};
 use rules::{Pack, RuleId};
 use unpack::{Facts, ReadError, Source};
 
+use crate::ahead::Begun;
 use crate::anchors::{AnchorPass, Triggered};
 use crate::body::Span;
 use crate::chain::Chains;
@@ -84,6 +85,7 @@ pub struct Examined {
 /// Looks at objects, one after another, with one set of buffers.
 pub struct Scanner<'p> {
     pack: &'p Pack<'p>,
+    begun: Option<Begun>,
     reader: Reader,
     search: Search,
     span: Span,
@@ -100,12 +102,18 @@ impl<'p> Scanner<'p> {
         let margin = part.min(rules::body::PART_BYTES_MAX).saturating_add(8);
         Self {
             pack,
+            begun: None,
             reader: Reader::new(margin),
             search: Search::default(),
             span: Span::default(),
             chains: Chains::default(),
             patterns: Patterns::default(),
         }
+    }
+
+    /// The next object's MD5, as far as it was computed ahead.
+    pub fn begin(&mut self, begun: Option<Begun>) {
+        self.begun = begun;
     }
 
     /// Looks at one object.
@@ -145,7 +153,8 @@ impl<'p> Scanner<'p> {
             Hashing::Everything => hashes::wanted(self.pack, size_bytes, options),
             Hashing::Nothing => Wanted::default(),
         };
-        let mut digesting = wanted.any().then(|| Digesting::new(wanted));
+        let begun = self.begun.take();
+        let mut digesting = wanted.any().then(|| Digesting::after(wanted, begun));
         let mut hits = Hits::new(self.pack, options);
         let searched = self.search(object, (&mut digesting, &mut hits), budget);
         let digests = match digesting {

@@ -13,7 +13,7 @@ use std::ops::Range;
 use rules::YaraFailure;
 use worker::yara::{YaraDeclared, YaraSource, YaraText};
 use yara_x_parser::Parser;
-use yara_x_parser::cst::{CST, Immutable, Node, NodeOrToken, SyntaxKind};
+use yara_x_parser::cst::{CST, Event, Immutable, Node, NodeOrToken, SyntaxKind};
 
 /// The namespace of all sources that don't need their own.
 pub(crate) const SHARED: &str = "default";
@@ -26,6 +26,13 @@ pub(crate) struct Arranged<'a> {
     /// What the compiler gets: the text, with blanks where it has an `include`.
     pub(crate) code: Cow<'a, str>,
     pub(crate) rules: Vec<YaraDeclared>,
+    /// For each of its rules the words of its condition, some of which are other rules' names or
+    /// modules'.
+    pub(crate) words: Vec<BTreeSet<String>>,
+    /// What it imports: the module, and where the statement begins.
+    pub(crate) imports: Vec<(String, u32)>,
+    /// Whether its parts can't be told from each other.
+    pub(crate) is_broken: bool,
     pub(crate) failures: Vec<YaraFailure>,
     /// Labels of sources with the same text, which stand aside, once for each.
     pub(crate) copies: Vec<&'a str>,
@@ -36,8 +43,6 @@ pub(crate) struct Arranged<'a> {
 struct Parsed<'a> {
     arranged: Arranged<'a>,
     includes: Vec<(u32, String)>,
-    /// Words of its conditions, some of which are rules' names.
-    words: BTreeSet<String>,
 }
 
 /// Puts sources, which come in the order of their labels, where they compile.
@@ -139,8 +144,10 @@ fn needs(sources: &mut [Parsed<'_>], owners: &BTreeMap<String, usize>) -> Vec<BT
     let mut needs = Vec::new();
     for (at, source) in sources.iter_mut().enumerate() {
         let mut before: BTreeSet<usize> = source
+            .arranged
             .words
             .iter()
+            .flatten()
             .filter_map(|word| owners.get(word).copied())
             .collect();
         for (line, name) in &source.includes {
@@ -212,12 +219,14 @@ fn parse(text: YaraText<'_>) -> Parsed<'_> {
             namespace: SHARED.to_string(),
             code: Cow::Borrowed(""),
             rules: Vec::new(),
+            words: Vec::new(),
+            imports: Vec::new(),
+            is_broken: false,
             failures: Vec::new(),
             copies: Vec::new(),
             lines: lines.map(|(offset, _)| offset).collect(),
         },
         includes: Vec::new(),
-        words: BTreeSet::new(),
     };
     match std::str::from_utf8(text.bytes) {
         Ok(code) => parsed.read(code),
@@ -246,10 +255,18 @@ impl<'a> Parsed<'a> {
         let Ok(tree) = CST::try_from(Parser::new(self.arranged.code.as_bytes())) else {
             return;
         };
+        self.arranged.is_broken = tree
+            .iter()
+            .any(|event| matches!(event, Event::Error { .. }));
         let mut includes = Vec::new();
         for node in tree.root().children() {
             match node.kind() {
                 SyntaxKind::RULE_DECL => self.rule(&node),
+                SyntaxKind::IMPORT_STMT => {
+                    let module = strings_in(&node).next().unwrap_or_default();
+                    let start = offset(node.span().start());
+                    self.arranged.imports.push((module, start));
+                }
                 SyntaxKind::INCLUDE_STMT => {
                     let span = node.span();
                     includes.push(span.start()..span.end());
@@ -274,6 +291,7 @@ impl<'a> Parsed<'a> {
             is_private: false,
             is_global: false,
         };
+        let mut words = BTreeSet::new();
         for part in node.children_with_tokens() {
             match part {
                 NodeOrToken::Token(token)
@@ -290,13 +308,14 @@ impl<'a> Parsed<'a> {
                     }
                 }
                 NodeOrToken::Node(part) if part.kind() == SyntaxKind::CONDITION_BLK => {
-                    self.words.extend(words_in(&part));
+                    words.extend(words_in(&part));
                 }
                 _ => {}
             }
         }
         if !declared.name.is_empty() {
             self.arranged.rules.push(declared);
+            self.arranged.words.push(words);
         }
     }
 }

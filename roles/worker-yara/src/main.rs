@@ -7,11 +7,16 @@
 
 mod allowed_calls;
 mod arrange;
+mod bundle;
 mod compile;
+mod group;
+#[cfg(test)]
+mod same;
 mod scan;
 
 use std::process::ExitCode;
 
+use kernel::map::Map;
 use proto::Definition;
 use worker::yara::{YaraCode, YaraEngine, YaraOutcome, YaraPlaced, YaraScan, YaraText};
 
@@ -38,7 +43,7 @@ impl YaraEngine for YaraX {
         definitions: &[Definition],
     ) -> Result<YaraOutcome<'a>, String> {
         let mut sources = arrange(texts);
-        let code = code_of(&mut sources, definitions)?;
+        let code = compile::compile(&mut sources, definitions)?;
         let sources = sources.into_iter().map(Arranged::into_source).collect();
         Ok(YaraOutcome { sources, code })
     }
@@ -51,21 +56,10 @@ impl YaraEngine for YaraX {
         let placed = sources
             .iter()
             .map(|source| arranged_before(source.text, source.namespace));
-        code_of(&mut placed.collect::<Vec<_>>(), definitions)
+        compile::compile(&mut placed.collect::<Vec<_>>(), definitions)
     }
 
-    fn load(&self, code: &[u8]) -> Result<Box<dyn YaraScan>, String> {
-        Ok(Box::new(scan::Loaded::new(code)?))
+    fn open(&self, code: Map, start: usize) -> Result<Box<dyn YaraScan>, String> {
+        Ok(Box::new(scan::Loaded::new(code, start)?))
     }
-}
-
-fn code_of(sources: &mut [Arranged<'_>], definitions: &[Definition]) -> Result<YaraCode, String> {
-    let rules = compile::compile(sources, definitions)?;
-    let bytes = rules
-        .serialize()
-        .map_err(|error| format!("the compiled YARA rules can't be told: {error}"))?;
-    Ok(YaraCode {
-        rules: rules.iter().len() as u64,
-        bytes,
-    })
 }

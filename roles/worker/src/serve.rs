@@ -13,7 +13,7 @@ use rules::{Pack, SourceRow, describe_sources};
 
 use crate::answer;
 use crate::compile::{Compilation, compile_yara_of};
-use crate::scan::{FileToScan, ScanBuffers, scan_file};
+use crate::scan::{FileToScan, ScanBuffers, look_ahead, scan_after};
 use crate::yara::{YaraEngine, YaraScan};
 
 /// Rows of the list of what is not compiled yet; the rest is in `candor rules show`.
@@ -82,7 +82,7 @@ fn run(channel: &Channel, (map, yara): Tools, jail: JailReport) -> Result<(), St
             Request::UseYara => {
                 let buffers = buffers.as_mut().ok_or("YARA rules need a rule pack")?;
                 let file = files.first().ok_or("there are no YARA rules to use")?;
-                buffers.use_yara(load_yara(yara.ok_or(NO_YARA)?, file)?);
+                buffers.use_yara(open_yara(yara.ok_or(NO_YARA)?, file)?);
                 send(channel, &Reply::YaraReady)?;
             }
             Request::Describe(question) => {
@@ -103,7 +103,8 @@ fn scan_batch(
     if items.len() != files.len() {
         return Err("a batch came with too many or too few files".to_string());
     }
-    for (item, file) in items.into_iter().zip(files) {
+    let ahead = look_ahead(buffers, &files, &options);
+    for ((item, file), ahead) in items.into_iter().zip(files).zip(ahead) {
         let wanted = FileToScan {
             file: &file,
             options: &options,
@@ -115,7 +116,7 @@ fn scan_batch(
             // Where it can't be sent, neither can the verdict, and that is told.
             let _ = channel.send(&reply, &[]);
         };
-        let verdict = scan_file(buffers, wanted, &mut so_far);
+        let verdict = scan_after(buffers, (wanted, ahead), &mut so_far);
         let reply = fitting(verdict, |verdict| Reply::Verdict { ticket, verdict });
         channel
             .send(&reply, &[])
@@ -146,19 +147,14 @@ fn fitting(mut verdict: Verdict, reply: impl Fn(Verdict) -> Reply) -> Vec<u8> {
 
 /// What a program without an engine says.
 const NO_YARA: &str = "this program runs no YARA rules; candor-worker-yara does";
-/// What a pack's YARA rules compile to is no larger.
-const YARA_BYTES_MAX: u64 = 1 << 30;
-
-fn load_yara(engine: &dyn YaraEngine, file: &OwnedFd) -> Result<Box<dyn YaraScan>, String> {
-    let unread = |error: std::io::Error| format!("the compiled YARA rules can't be read: {error}");
-    let size_bytes = kernel::file::stat(file).map_err(unread)?.size_bytes;
-    let length = size_bytes.saturating_sub(YARA_HEADER_BYTES);
-    if length > YARA_BYTES_MAX {
-        return Err("the compiled YARA rules are longer than 1 GiB".to_string());
-    }
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-    let count = kernel::file::read_at(file, YARA_HEADER_BYTES, &mut bytes).map_err(unread)?;
-    engine.load(bytes.get(..count).unwrap_or_default())
+/// Mapped, not read: of thousands of rules a few are ever run.
+fn open_yara(engine: &dyn YaraEngine, file: &OwnedFd) -> Result<Box<dyn YaraScan>, String> {
+    let map = Map::read_only(file)
+        .map_err(|error| format!("the compiled YARA rules can't be read: {error}"))?;
+    engine.open(
+        map,
+        usize::try_from(YARA_HEADER_BYTES).unwrap_or(usize::MAX),
+    )
 }
 
 /// What a scan says of its pack.

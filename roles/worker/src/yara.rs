@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use kernel::map::Map;
 use proto::{Definition, DefinitionValue, Match};
 use rules::YaraFailure;
 
@@ -27,9 +28,9 @@ pub trait YaraEngine: Sync {
         definitions: &[Definition],
     ) -> Result<YaraCode, String>;
 
-    /// Loads what was compiled. The bytes are trusted as far as this process is: its jail is what
-    /// holds whoever could change them.
-    fn load(&self, code: &[u8]) -> Result<Box<dyn YaraScan>, String>;
+    /// Opens what was compiled, which begins at a place in the file. The bytes are trusted as far
+    /// as this process is: its jail is what holds whoever could change them.
+    fn open(&self, code: Map, start: usize) -> Result<Box<dyn YaraScan>, String>;
 }
 
 /// Rules that are loaded.
@@ -70,7 +71,7 @@ pub struct YaraOutcome<'a> {
 pub struct YaraCode {
     /// How many there are.
     pub rules: u64,
-    /// What [`YaraEngine::load`] takes.
+    /// What [`YaraEngine::open`] takes.
     pub bytes: Vec<u8>,
 }
 

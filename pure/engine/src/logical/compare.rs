@@ -52,16 +52,21 @@ fn number(made: &ByteComparison, bytes: &[u8]) -> Option<i64> {
     match (made.notation, made.order) {
         (Notation::Integer, ByteOrder::Big) => Some(integer(bytes.iter())),
         (Notation::Integer, ByteOrder::Little) => Some(integer(bytes.iter().rev())),
-        (Notation::Decimal, _) => text(bytes, made.digits, 10),
-        (Notation::Hexadecimal, ByteOrder::Big) => text(bytes, made.digits, 16),
+        (Notation::Decimal, _) => number_of(bytes, made.digits, 10),
+        (Notation::Hexadecimal, ByteOrder::Big) => number_of(bytes, made.digits, 16),
         (Notation::Hexadecimal, ByteOrder::Little) => pairs(bytes, made.digits),
         (Notation::Either, order) => {
-            let is_hexadecimal = bytes.trim_ascii_start().starts_with(b"0x");
+            let text = trim(bytes);
+            // The peer looks for `0x` and a digit, and reads nothing where they have no room.
+            if text.len() < 3 {
+                return None;
+            }
+            let is_hexadecimal = text.starts_with(b"0x");
             match (is_hexadecimal, order) {
                 (_, ByteOrder::Unsaid) | (false, ByteOrder::Little) => None,
                 (true, ByteOrder::Little) => pairs(bytes, made.digits),
-                (true, ByteOrder::Big) => text(bytes, made.digits, 16),
-                (false, ByteOrder::Big) => text(bytes, made.digits, 10),
+                (true, ByteOrder::Big) => number_of(bytes, made.digits, 16),
+                (false, ByteOrder::Big) => number_of(bytes, made.digits, 10),
             }
         }
         (Notation::Integer | Notation::Hexadecimal, ByteOrder::Unsaid) => None,
@@ -76,7 +81,7 @@ fn integer<'b>(bytes: impl Iterator<Item = &'b u8>) -> i64 {
 }
 
 /// Text as C's `strtoll` reads it. All of it must be digits where that is asked for.
-fn text(bytes: &[u8], digits: Digits, radix: u32) -> Option<i64> {
+fn number_of(bytes: &[u8], digits: Digits, radix: u32) -> Option<i64> {
     let trimmed = trim(bytes);
     if digits == Digits::All && trimmed.len() < bytes.len() {
         return None;
@@ -213,6 +218,8 @@ mod tests {
             ("hle4", "12zz", Some(0x12)),
             ("ab4", "1234", Some(1234)),
             ("ab4", "0xff", Some(0xff)),
+            ("ab2", "12", None),
+            ("ab4", "  12", None),
             ("ab4", "ffff", Some(0)),
             ("al4", "0x12", Some(0x12)),
             ("al4", "1234", None),

@@ -57,9 +57,11 @@ fn next(
         }
         Step::Block(condition, distinct) => {
             let inner = stack.pop()?;
+            // To what encloses it, a block is a number of matches of no subsignature.
             inner.map(|inner| Value {
                 holds: condition.holds(inner.matches) && inner.subs.count_ones() >= distinct,
-                ..inner
+                matches: inner.matches,
+                subs: 0,
             })
         }
     })
@@ -106,6 +108,7 @@ mod tests {
             ("((0|1)=2|1=3)=3", [3, 3, 0], true),
             ("(0<1|2>3)<2,1", [0, 1, 0], true),
             ("0=1&1=1|0=2", [2, 0, 0], false),
+            ("(2|(0&2|2)>1|2=3)>0,2", [1, 0, 1], false),
         ] {
             assert_eq!(fires_with(expression, counts), expected, "{expression}");
         }

@@ -13,6 +13,7 @@
 mod hash_rows;
 mod hashes;
 mod logicals;
+mod origins;
 mod placed;
 mod read;
 mod search;
@@ -85,10 +86,12 @@ pub(crate) enum SectionId {
     Metadata = 17,
     /// Anchors at one place: see `placed`.
     Placed = 18,
+    /// Blocked certificates: see `certificates`.
+    Certificates = 19,
 }
 
 impl SectionId {
-    pub(crate) const COUNT: usize = 18;
+    pub(crate) const COUNT: usize = 19;
 }
 
 pub(crate) const RULE_BYTES: usize = 16;

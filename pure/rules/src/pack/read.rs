@@ -10,7 +10,10 @@ use super::{
 };
 use crate::body::{Gap, Program};
 use crate::hash::{self, SIZE_ANY, to_hex};
-use crate::{Anchor, Kind, MetadataRule, Offset, SourceKind, metadata, passwords};
+use crate::{
+    Anchor, BlockedCertificate, Kind, MetadataRule, Offset, SourceKind, certificates, metadata,
+    passwords,
+};
 
 /// A rule's number in its pack. Those with digests are numbered apart from the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,6 +142,11 @@ impl<'a> Pack<'a> {
     /// Passwords that archives are opened with, in the order in which they are tried.
     pub fn passwords(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         passwords::read(self.section(SectionId::Passwords))
+    }
+
+    /// Certificates that no file should carry.
+    pub fn blocked_certificates(&self) -> impl Iterator<Item = BlockedCertificate<'a>> + use<'a> {
+        certificates::read(self.section(SectionId::Certificates))
     }
 
     /// Rules about what containers say of their members.

@@ -1,3 +1,5 @@
+//! The search against a naive one: every literal, at every place, seam and edge.
+
 use std::collections::BTreeMap;
 
 use super::*;
