@@ -130,9 +130,9 @@ impl Literal {
         let gaps = pieces.get(1..=at)?;
         let links = before.iter().zip(gaps).rev();
         let links = links.map(|(piece, gap)| (gap.least, gap.most, piece));
-        literal.before.extend(linked(links, own.lead));
+        literal.before.extend(linked(links, own.lead, last_bytes));
         let links = behind.iter().map(|piece| (piece.least, piece.most, piece));
-        literal.behind.extend(linked(links, own.tail));
+        literal.behind.extend(linked(links, own.tail, first_bytes));
         literal.before.truncate(LINKS_MAX);
         literal.behind.truncate(LINKS_MAX);
         (literal.way() != Way::Seed || literal.rarity() >= SEED_RARITY_MIN).then_some(literal)
@@ -235,12 +235,13 @@ fn run_cost(run: &[Masked]) -> Option<(u64, usize)> {
 fn linked<'p>(
     pieces: impl Iterator<Item = (u16, u16, &'p Piece)>,
     passed: usize,
+    nearest: fn(&[Masked]) -> &[Masked],
 ) -> impl Iterator<Item = Link> {
     let mut passed = u16::try_from(passed).ok();
     pieces.map_while(move |(least, most, piece)| {
         let extra = passed?;
         let most = most.checked_add(extra).filter(|most| *most <= GAP_MAX)?;
-        let kept = piece.bytes.get(..LINK_BYTES_MAX).unwrap_or(&piece.bytes);
+        let kept = nearest(&piece.bytes);
         // What is cut off here is not followed beyond.
         passed = (kept.len() == piece.bytes.len()).then_some(0);
         Some(Link {
@@ -249,6 +250,15 @@ fn linked<'p>(
             bytes: kept.to_vec(),
         })
     })
+}
+
+fn first_bytes(bytes: &[Masked]) -> &[Masked] {
+    bytes.get(..LINK_BYTES_MAX).unwrap_or(bytes)
+}
+
+fn last_bytes(bytes: &[Masked]) -> &[Masked] {
+    let start = bytes.len().saturating_sub(LINK_BYTES_MAX);
+    bytes.get(start..).unwrap_or(bytes)
 }
 
 fn cut(bytes: &[Masked]) -> Option<Cut> {
@@ -420,5 +430,30 @@ mod tests {
             length: 5,
         };
         assert_eq!(Literal::of(&letters).unwrap().way(), run);
+    }
+
+    #[test]
+    fn of_long_pieces_on_both_sides_the_nearest_bytes_are_compared() {
+        // No four of these in a row are whole, so that none is looked up.
+        let byte = |at: u8| match at % 2 {
+            0 => Masked::exact(at),
+            _ => Masked::ANY,
+        };
+        let long = || (0..40u8).map(byte).collect();
+        let piece = |least, most, bytes: Vec<Masked>| Piece { least, most, bytes };
+        let pieces = [
+            piece(0, 0, long()),
+            piece(1, 2, exact(b"Q!x#z")),
+            piece(3, 4, long()),
+        ];
+        let literal = Literal::of_pieces(&pieces).unwrap();
+        let link = |least, most, bytes: std::ops::Range<u8>| Link {
+            least,
+            most,
+            bytes: bytes.map(byte).collect(),
+        };
+        assert_eq!(literal.bytes, exact(b"Q!x#z"));
+        assert_eq!(literal.before, [link(1, 2, 8..40)]);
+        assert_eq!(literal.behind, [link(3, 4, 0..32)]);
     }
 }

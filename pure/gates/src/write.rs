@@ -28,6 +28,8 @@ use crate::search::{self, LITERALS_MAX};
 use crate::words;
 
 pub(crate) const MAGIC: u32 = 0x3167_6163;
+/// A literal that only confirms is searched for if it takes so few entries.
+const ENTRIES_FEW: usize = 16;
 /// A rule behind a longer chain of others is not decided by them.
 const CHAIN_MAX: u32 = 8;
 /// A formula with more words is not kept.
@@ -239,7 +241,9 @@ impl<'p> Plan<'p> {
             let detail = match (literal.way(), literal.seed()) {
                 (Way::Run { start, length }, _) => plan.run(literal, number, (start, length)),
                 (Way::Gram, None) => plan.gram(literal, number),
-                (Way::Gram, _) if is_anchor => plan.gram(literal, number),
+                (Way::Gram, _) if is_anchor || literal.grams().1.len() <= ENTRIES_FEW => {
+                    plan.gram(literal, number)
+                }
                 (Way::Gram | Way::Seed, Some((place, _))) => {
                     IS_NOT_SEARCHED | count(place).wrapping_shl(16)
                 }

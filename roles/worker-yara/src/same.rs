@@ -189,14 +189,14 @@ fn gates_are_open_for_what_matches_of_signature_base() {
     if files.is_empty() {
         return;
     }
-    let objects = made_of(&files, 5);
+    let objects = made_of(&files, 29);
     let own = files
         .iter()
         .step_by(9)
         .map(|(_, text)| text.as_bytes().to_vec());
     let agreed = assert_same(&files, objects.iter().cloned().chain(own));
     println!("{} objects, {agreed} matches agree", objects.len());
-    assert!(agreed > 500, "{agreed}");
+    assert!(agreed > 150, "{agreed}");
 }
 
 #[test]
@@ -205,12 +205,12 @@ fn gates_are_open_for_what_matches_of_yara_rules() {
     if files.is_empty() {
         return;
     }
-    let objects = made_of(&files, 12);
+    let objects = made_of(&files, 61);
     let own = files
         .iter()
         .step_by(25)
         .map(|(_, text)| text.as_bytes().to_vec());
     let agreed = assert_same(&files, objects.iter().cloned().chain(own));
     println!("{} objects, {agreed} matches agree", objects.len());
-    assert!(agreed > 500, "{agreed}");
+    assert!(agreed > 150, "{agreed}");
 }
