@@ -87,7 +87,9 @@ fn file_for(line: &str, numbers: &mut Numbers) -> Option<Vec<u8>> {
         if let Some(bytes) = made.filter(|_| !forbidden) {
             for _ in 0..times {
                 file.extend(&bytes);
-                file.extend(b" . ");
+                // In a document each stands behind the tag that the last one may have begun: what
+                // the peer makes of a quotation mark in the middle of a value is another matter.
+                file.extend(b"\"> . ");
             }
         }
     }
@@ -132,7 +134,7 @@ fn real_logical_signatures_fire_where_the_peer_says() {
     };
     let lines: Vec<_> = lines.into_iter().step_by(step).collect();
     let mut numbers = Numbers::new(5);
-    let (mut made, mut fired) = (0, 0);
+    let (mut made, mut fired, mut differences) = (0, 0, Vec::new());
     for some in lines.chunks(AT_ONCE) {
         let scratch = tempfile::tempdir().unwrap();
         let (database, files) = (scratch.path().join("db"), scratch.path().join("files"));
@@ -145,8 +147,22 @@ fn real_logical_signatures_fire_where_the_peer_says() {
                 made += 1;
             }
         }
-        fired += peer::assert_same(&database, &files);
+        let (theirs, ours) = (
+            peer::clamscan(&database, &files),
+            peer::candor(&database, &files),
+        );
+        fired += theirs.intersection(&ours).count();
+        for (file, name) in theirs.symmetric_difference(&ours) {
+            let who = if ours.contains(&(file.clone(), name.clone())) {
+                "extra"
+            } else {
+                "missed"
+            };
+            let line = file.parse().ok().and_then(|index: usize| some.get(index));
+            differences.push(format!("{who} {name} in the file for {line:?}"));
+        }
     }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
     println!(
         "{made} files for {} signatures, {fired} findings",
         lines.len()
