@@ -7,6 +7,8 @@
 //! cargo run --release -p bench -- overhead PACK
 //! cargo run --release -p bench -- verdict PACK PROGRAM
 //! cargo run --release -p bench -- yara PACK RULES PATH
+//! cargo run --release -p bench -- raw [OPTIONS]      fragments over programs: see `raw`
+//! cargo run --release -p bench -- statistics OUTPUT PATH…
 //! ```
 //!
 //! CPU seconds are the kernel's own count for a finished process and its children. Each figure is
@@ -16,6 +18,8 @@ mod compare;
 mod corpus;
 mod opening;
 mod overhead;
+mod raw;
+mod statistics;
 mod timing;
 mod verdict;
 mod yara;
@@ -40,6 +44,8 @@ fn main() -> ExitCode {
         ["yara", pack, rules, tree] => {
             yara::run(Path::new(pack), Path::new(rules), Path::new(tree))
         }
+        ["raw", options @ ..] => raw::run(options),
+        ["statistics", output, paths @ ..] => statistics::run(Path::new(output), paths),
         _ => Err(USAGE.to_string()),
     };
     match done {

@@ -133,6 +133,12 @@ impl<'a> Pack<'a> {
         &self.hash_tables
     }
 
+    /// How large the search tables are.
+    #[must_use]
+    pub fn search_bytes(&self) -> usize {
+        self.section(SectionId::Search).len()
+    }
+
     /// The search tables.
     #[must_use]
     pub fn search_tables(&self) -> &[SearchTable<'a>] {
