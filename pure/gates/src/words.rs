@@ -30,10 +30,7 @@ pub(crate) fn write(formula: &Formula, words: &mut Vec<u32>) {
         Formula::Literal(number) => part(words, (LITERAL, 0), |words| words.push(*number)),
         Formula::AtLeast { count, of } => part(words, (AT_LEAST, 0), |words| {
             words.push(*count);
-            // What is decided at once comes before what takes a look at the object.
-            let mut of: Vec<&Formula> = of.iter().collect();
-            of.sort_by_key(|one| one.work());
-            of.into_iter().for_each(|one| write(one, words));
+            of.iter().for_each(|one| write(one, words));
         }),
         Formula::Not(inner) => part(words, (NOT, 0), |words| write(inner, words)),
         Formula::Rule(number) => part(words, (RULE, 0), |words| words.push(*number)),
