@@ -3,9 +3,9 @@
 
 import sys
 
-from recipes import archives, executables, documents, images, mails, packed, pdf
+from recipes import archives, executables, documents, images, mails, packed, pdf, signed
 
-RECIPES = (archives, executables, documents, images, mails, packed, pdf)
+RECIPES = (archives, executables, documents, images, mails, packed, pdf, signed)
 
 
 if __name__ == "__main__":

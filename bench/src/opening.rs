@@ -72,7 +72,7 @@ pub(crate) fn run(pack: &Path, peer: Option<&Path>) -> Result<(), String> {
     Ok(())
 }
 
-fn start(pack: &Path) -> Result<Pool, String> {
+pub(crate) fn start(pack: &Path) -> Result<Pool, String> {
     let file: OwnedFd = fs::File::open(pack)
         .map_err(|error| error.to_string())?
         .into();

@@ -75,7 +75,13 @@ fn read(path: &Path) -> Option<Vec<u8>> {
 }
 
 fn class(bytes: &[u8]) -> usize {
-    const PROGRAMS: [&[u8]; 5] = [b"\x7fELF", b"MZ", b"!<arch>", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"];
+    const PROGRAMS: [&[u8]; 5] = [
+        b"\x7fELF",
+        b"MZ",
+        b"!<arch>",
+        b"\xcf\xfa\xed\xfe",
+        b"\xca\xfe\xba\xbe",
+    ];
     if PROGRAMS.iter().any(|magic| bytes.starts_with(magic)) {
         return 0;
     }

@@ -27,6 +27,8 @@ pub fn clamscan(database: &Path, files: &Path) -> Fired {
         .args(["--allmatch", "--no-summary", "--infected", "--recursive"])
         .args(["--max-filesize=2000M", "--max-scansize=2000M"])
         .args(["--max-scantime=600000", "--max-files=100000"])
+        // Else what was clean in one place is not looked at in another, which a rule may ask for.
+        .arg("--disable-cache")
         .arg("--database")
         .arg(database)
         .arg(files)
@@ -147,7 +149,7 @@ fn signature(database: &Path, name: &str) -> String {
     files
         .filter_map(|path| std::fs::read_to_string(path).ok())
         .find_map(|text| {
-            let wanted = |line: &&str| line.split(':').any(|field| field == name);
+            let wanted = |line: &&str| line.split([':', ';']).any(|field| field == name);
             text.lines().find(wanted).map(str::to_string)
         })
         .unwrap_or_default()

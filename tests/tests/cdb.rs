@@ -267,6 +267,48 @@ fn refused_lines(scene: &Scene) -> Vec<usize> {
 }
 
 #[test]
+fn the_old_kind_means_what_it_means_to_the_peer() {
+    if !peer::is_there("rules about zip of the old kind against clamscan") {
+        return;
+    }
+    let scene = Scene::default();
+    let mut text = String::new();
+    // What the peer does not unpack has no body there.
+    let is_open = |told: &&Told| told.container == "ZIP" && told.sample != "zip/lzma";
+    for told in TOLD.iter().filter(is_open) {
+        let all = samples();
+        let sample = all.iter().find(|sample| sample.name == told.sample);
+        let file = told.sample.replace('/', "-");
+        scene.write(
+            format!("files/{file}"),
+            &sample.expect("it is in the corpus").bytes,
+        );
+        let (real, packed, place) = (told.size_bytes, told.packed_bytes, told.position);
+        let name = format!("^{}$", escaped(told.name));
+        for (what, fields) in [
+            (
+                "Right",
+                format!("{}:{name}:{real}:{packed}:*:8:{place}:*", told.encrypted),
+            ),
+            ("Free", format!("*:{name}:*:*:*:*:*:1")),
+            (
+                "Locked",
+                format!("{}:{name}:*:*:*:*:*:*", 1 - told.encrypted),
+            ),
+            ("Real", format!("*:{name}:{}:*:*:*:*:*", real + 1)),
+            ("Packed", format!("*:{name}:*:{}:*:*:*:*", packed + 1)),
+            ("Place", format!("*:{name}:*:*:*:*:{}:*", place + 1)),
+        ] {
+            text += &format!("{file}.{what}:{fields}\n");
+        }
+    }
+    scene.write("db/a.zmd", text);
+    scene.write("db/a.sdb", "Body:0:*:616c7068612d\n");
+    let matches = peer::assert_same(&scene.at("db"), &scene.at("files"));
+    assert!(matches > 50, "only {matches} matches");
+}
+
+#[test]
 fn an_archive_that_stays_closed_is_found_by_what_it_says_and_stays_incomplete() {
     let scene = Scene::default();
     scene.write(

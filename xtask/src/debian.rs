@@ -56,6 +56,11 @@ const NEEDED: &[Needed] = &[
     needed("zsh", "zsh", "completions for zsh"),
     needed("fish", "fish", "completions for fish"),
     needed("g++", "c++", "fuzzing"),
+    needed(
+        "valgrind",
+        "valgrind",
+        "the count of instructions of a fixed scan",
+    ),
     needed("qemu-system-x86", EMULATOR, OLDER_KERNEL),
 ];
 

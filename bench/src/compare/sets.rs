@@ -10,8 +10,8 @@ use super::options::Options;
 use crate::corpus::Numbers;
 use crate::timing;
 
-/// Kinds of signatures that Candor does not compile yet; a race with them would not be fair.
-const NOT_BOTH: [&str; 3] = ["ldb", "ldu", "cvd"];
+/// Kinds of signatures that Candor does not run; a race with them would not be fair.
+const NOT_BOTH: [&str; 1] = ["cvd"];
 /// How many of a hundred generated signatures hash a whole file; as many less one and a half hash
 /// a section of a program; the rest are bodies.
 const HASHES_PERCENT: usize = 46;

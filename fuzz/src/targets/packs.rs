@@ -2,12 +2,12 @@
 //! missed match, and nothing worse. The first two bytes are the length of the object, which is the
 //! end of the input; what lies between is the pack.
 
-use engine::{Examined, Hashing, Object, Options, Scanner};
+use engine::{Examined, Hashing, Listings, Object, Options, Scanner, blocked_certificates};
 use proto::{Budget, Limits, Unlimited};
 use rules::body::{Direction, Program};
 use rules::pack::Group;
 use rules::{Pack, describe_dropped, describe_rule, describe_sources};
-use unpack::{Facts, Section, Source, Structure};
+use unpack::{Facts, Listed, Lister, Section, Source, Structure};
 
 use super::Target;
 
@@ -80,7 +80,29 @@ pub(crate) fn scan(pack: &Pack<'_>, object: &[u8], budget: &mut Budget) -> Exami
             );
         }
     }
+    told(pack, object, budget);
     examined
+}
+
+/// Looks at the object as a member's name, and for the certificates in it.
+fn told(pack: &Pack<'_>, object: &[u8], budget: &mut Budget) {
+    let size_bytes = object.size_bytes();
+    let mut listings = Listings::new(pack);
+    for (lister, is_encrypted) in [(Lister::Zip, false), (Lister::SevenZip, true)] {
+        let listed = Listed {
+            lister,
+            name: object,
+            packed_bytes: size_bytes,
+            size_bytes,
+            is_encrypted,
+            position: 1,
+        };
+        let hits = listings.examine(&listed, size_bytes, budget);
+        for hit in hits.unwrap_or_default() {
+            assert!(hit.matches.is_empty(), "a name has no place in an object");
+        }
+    }
+    let _ = blocked_certificates(pack, &object, budget);
 }
 
 /// Two sections that make an executable of any object.

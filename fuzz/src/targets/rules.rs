@@ -98,7 +98,7 @@ fn shown(pack: &Pack<'_>, text: &[u8]) {
         let told = pack.rule_text(id).expect("each rule has a text");
         assert!(told == line, "a rule's text is not its line");
         if id.0 < EXPLAINED_MAX
-            && let Ok(name) = std::str::from_utf8(rule.name)
+            && let Ok(name) = std::str::from_utf8(&rule.name)
         {
             let found = describe_rule(pack, name, &mut |_| ());
             assert!(found > 0, "a rule is not found by its name");

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use proto::{Budget, Match, Reason};
-use rules::pack::SearchTable;
+use rules::pack::{PlacedAnchor, SearchTable};
 
 use crate::body::Span;
 use crate::hits::Hits;
@@ -33,6 +33,8 @@ impl Triggered {
 pub(crate) struct AnchorPass<'a, 'b> {
     pub(crate) subject: Subject<'a>,
     pub(crate) tables: &'b [SearchTable<'a>],
+    /// Anchors at one place, in the order of their places.
+    pub(crate) placed: &'b [PlacedAnchor],
     pub(crate) hits: &'b mut Hits<'a>,
     pub(crate) triggered: &'b mut Triggered,
 }
@@ -40,7 +42,7 @@ pub(crate) struct AnchorPass<'a, 'b> {
 impl AnchorPass<'_, '_> {
     /// Whether there is anything left to find.
     pub(crate) fn goes_on(&self) -> bool {
-        !self.tables.is_empty() && !self.hits.are_enough()
+        (!self.tables.is_empty() || !self.placed.is_empty()) && !self.hits.are_enough()
     }
 
     /// Looks at one block.
@@ -55,6 +57,27 @@ impl AnchorPass<'_, '_> {
         for (literal, part) in places {
             budget.spend_work(1)?;
             self.anchor((window, literal), part, span, budget)?;
+        }
+        self.placed((window, range), span, budget)
+    }
+
+    /// Looks at the places of a block where an anchor must be if it is anywhere.
+    fn placed(
+        &mut self,
+        (window, (from, to)): (&Window<'_>, (u64, u64)),
+        span: &mut Span,
+        budget: &mut Budget,
+    ) -> Result<(), Reason> {
+        let placed = self.placed;
+        let start = placed.partition_point(|anchor| u64::from(anchor.place) < from);
+        let in_block = placed.get(start..).unwrap_or_default().iter();
+        for anchor in in_block.take_while(|anchor| u64::from(anchor.place) < to) {
+            let place = u64::from(anchor.place);
+            let end = place.saturating_add(4).min(window.end());
+            if anchor.may_be(window.range(place, end).unwrap_or_default()) {
+                budget.spend_work(1)?;
+                self.anchor((window, place), anchor.part, span, budget)?;
+            }
         }
         Ok(())
     }

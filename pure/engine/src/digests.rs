@@ -1,9 +1,11 @@
 //! The digests of an object, computed side by side as its bytes go by.
 
-use md5::{Digest as _, Md5};
 use rules::DigestKind;
-use sha1::Sha1;
+use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
+
+use crate::ahead::Begun;
+use crate::md5::Md5;
 
 /// Which digests are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +32,8 @@ impl Wanted {
 /// Digests under way.
 pub(crate) struct Digesting {
     md5: Option<Md5>,
+    /// Bytes that are in the MD5 already.
+    ahead: u64,
     sha1: Option<Sha1>,
     sha256: Option<Sha256>,
 }
@@ -44,8 +48,15 @@ pub(crate) struct Digests {
 
 impl Digesting {
     pub(crate) fn new(wanted: Wanted) -> Self {
+        Self::after(wanted, None)
+    }
+
+    /// The same where the MD5 was begun.
+    pub(crate) fn after(wanted: Wanted, begun: Option<Begun>) -> Self {
+        let md5 = begun.map_or_else(Md5::default, |begun| begun.0);
         Self {
-            md5: wanted.md5.then(Md5::new),
+            ahead: md5.length_bytes(),
+            md5: wanted.md5.then_some(md5),
             sha1: wanted.sha1.then(Sha1::new),
             sha256: wanted.sha256.then(Sha256::new),
         }
@@ -53,7 +64,10 @@ impl Digesting {
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         if let Some(md5) = &mut self.md5 {
-            md5.update(bytes);
+            let ahead = usize::try_from(self.ahead).unwrap_or(usize::MAX);
+            let ahead = ahead.min(bytes.len());
+            self.ahead = self.ahead.saturating_sub(ahead as u64);
+            md5.update(bytes.get(ahead..).unwrap_or_default());
         }
         if let Some(sha1) = &mut self.sha1 {
             sha1.update(bytes);
@@ -65,7 +79,7 @@ impl Digesting {
 
     pub(crate) fn finish(self) -> Digests {
         Digests {
-            md5: self.md5.map(|digest| digest.finalize().into()),
+            md5: self.md5.map(Md5::finish),
             sha1: self.sha1.map(|digest| digest.finalize().into()),
             sha256: self.sha256.map(|digest| digest.finalize().into()),
         }

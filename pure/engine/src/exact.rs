@@ -16,7 +16,7 @@ use crate::body::Span;
 use crate::chain::{Chains, Found};
 use crate::hashes::Trouble;
 use crate::hits::Hits;
-use crate::logical::Logicals;
+use crate::logical::{Logicals, Patterns};
 use crate::part::{Known, Subject};
 use crate::reader::Reader;
 use crate::search::Search;
@@ -28,6 +28,7 @@ pub(crate) struct Tools<'t> {
     pub(crate) search: &'t mut Search,
     pub(crate) span: &'t mut Span,
     pub(crate) chains: &'t mut Chains,
+    pub(crate) patterns: &'t mut Patterns,
 }
 
 /// Decides the triggered rules for the first `total` bytes of an object.
@@ -69,7 +70,7 @@ pub(crate) fn decide<'a>(
     if !tables.is_empty() {
         tools.reader.visit(object, budget, &mut visit)?;
     }
-    logicals.decide((&subject, object), hits, budget)
+    logicals.decide((&subject, object), (tools.patterns, hits), budget)
 }
 
 /// Adds a part that is there to those before it; gives the match that it completes.

@@ -1,13 +1,13 @@
 //! Hash signatures: of the whole object, of its PE sections, of its import table.
 
-use md5::{Digest as _, Md5};
 use proto::{Budget, Match, Reason};
 use rules::pack::{HashRole, HashTable};
 use rules::{Digest, DigestKind, Pack};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use unpack::{ReadError, Source, SubSource};
 
 use crate::digests::{Digesting, Digests, Wanted};
+use crate::md5::Md5;
 use crate::scanner::{Hit, Object, Options};
 
 /// Bytes hashed for one step of work.
@@ -139,7 +139,7 @@ fn imports(pack: &Pack<'_>, text: Option<&[u8]>, look: &mut Look<'_>) {
     let Some(text) = text else { return };
     for table in tables(pack, HashRole::Import, look.options) {
         if table.digest == DigestKind::Md5 {
-            let digest = Digest::Md5(Md5::digest(text).into());
+            let digest = Digest::Md5(Md5::of(text));
             let place = Match {
                 offset: 0,
                 length: 0,

@@ -14,8 +14,10 @@
     )
 )]
 
+mod ahead;
 mod anchors;
 mod body;
+mod certificates;
 mod chain;
 mod digests;
 mod exact;
@@ -23,6 +25,7 @@ mod hashes;
 mod hits;
 mod listings;
 mod logical;
+mod md5;
 mod offsets;
 mod part;
 mod reader;
@@ -31,6 +34,8 @@ mod search;
 mod targets;
 mod window;
 
+pub use ahead::{Begun, begin_digests};
+pub use certificates::{CertificateTrouble, blocked_certificates};
 pub use listings::Listings;
 pub use scanner::{Examined, Hashing, Hit, Object, Options, Scanner};
 pub use targets::groups_of;

@@ -16,6 +16,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) facts: Option<&'a Facts>,
     /// How long the object is, looked at or not.
     pub(crate) size_bytes: u64,
+    /// The formats that it lies in, the outermost first.
+    pub(crate) containers: &'a [&'static str],
 }
 
 /// A part, and the body that it belongs to.

@@ -7,6 +7,7 @@ use rules::pack::{Group, SearchTable};
 use rules::{Pack, RuleId};
 use unpack::{Facts, ReadError, Source};
 
+use crate::ahead::Begun;
 use crate::anchors::{AnchorPass, Triggered};
 use crate::body::Span;
 use crate::chain::Chains;
@@ -14,6 +15,7 @@ use crate::digests::{Digesting, Wanted};
 use crate::exact::{self, Tools};
 use crate::hashes::{self, Look, Trouble};
 use crate::hits::Hits;
+use crate::logical::Patterns;
 use crate::part::Subject;
 use crate::reader::Reader;
 use crate::search::Search;
@@ -83,10 +85,12 @@ pub struct Examined {
 /// Looks at objects, one after another, with one set of buffers.
 pub struct Scanner<'p> {
     pack: &'p Pack<'p>,
+    begun: Option<Begun>,
     reader: Reader,
     search: Search,
     span: Span,
     chains: Chains,
+    patterns: Patterns,
 }
 
 impl<'p> Scanner<'p> {
@@ -98,11 +102,18 @@ impl<'p> Scanner<'p> {
         let margin = part.min(rules::body::PART_BYTES_MAX).saturating_add(8);
         Self {
             pack,
+            begun: None,
             reader: Reader::new(margin),
             search: Search::default(),
             span: Span::default(),
             chains: Chains::default(),
+            patterns: Patterns::default(),
         }
+    }
+
+    /// The next object's MD5, as far as it was computed ahead.
+    pub fn begin(&mut self, begun: Option<Begun>) {
+        self.begun = begun;
     }
 
     /// Looks at one object.
@@ -142,7 +153,8 @@ impl<'p> Scanner<'p> {
             Hashing::Everything => hashes::wanted(self.pack, size_bytes, options),
             Hashing::Nothing => Wanted::default(),
         };
-        let mut digesting = wanted.any().then(|| Digesting::new(wanted));
+        let begun = self.begun.take();
+        let mut digesting = wanted.any().then(|| Digesting::after(wanted, begun));
         let mut hits = Hits::new(self.pack, options);
         let searched = self.search(object, (&mut digesting, &mut hits), budget);
         let digests = match digesting {
@@ -179,15 +191,23 @@ impl<'p> Scanner<'p> {
             pack: self.pack,
             facts: object.facts,
             size_bytes: object.source.size_bytes(),
+            containers: object.containers,
         };
         let bytes = (object.source, object.look_bytes);
         let mut triggered = Triggered::default();
-        for group in [Group::Any].iter().chain(object.groups) {
+        let groups = [Group::Any].iter().chain(object.groups);
+        for group in groups.clone() {
             triggered.logicals.extend(self.pack.unanchored(*group));
         }
+        let mut placed: Vec<_> = groups
+            .clone()
+            .flat_map(|group| self.pack.placed(*group))
+            .collect();
+        placed.sort_unstable();
         let mut pass = AnchorPass {
             subject,
             tables: &tables,
+            placed: &placed,
             hits,
             triggered: &mut triggered,
         };
@@ -215,6 +235,7 @@ impl<'p> Scanner<'p> {
             search: &mut self.search,
             span: &mut self.span,
             chains: &mut self.chains,
+            patterns: &mut self.patterns,
         };
         exact::decide((subject, bytes), (&triggered, hits), tools, budget)
     }

@@ -19,6 +19,11 @@ impl<'a> Window<'a> {
         self.bytes.get(start..end)
     }
 
+    /// Where its last byte ends.
+    pub(crate) fn end(&self) -> u64 {
+        self.base.saturating_add(self.bytes.len() as u64)
+    }
+
     /// The byte at a position, if it is in the window.
     pub(crate) fn byte(&self, at: u64) -> Option<u8> {
         let index = usize::try_from(at.checked_sub(self.base)?).ok()?;

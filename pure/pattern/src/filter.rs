@@ -19,7 +19,7 @@ use crate::search::Match;
 const NFA_BYTES_MAX: usize = 2 << 20;
 const CACHE_BYTES_MAX: usize = 1 << 20;
 /// The automaton takes this many bytes at the price of one step of the backtracker.
-const BYTES_PER_STEP: usize = 16;
+const BYTES_PER_STEP: usize = 8;
 const BYTES_PER_STEP_WATCHED: usize = 4;
 /// Building one state of it looks at every state of the expression, so many for one step.
 const STATES_PER_STEP: usize = 8;

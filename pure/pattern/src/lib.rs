@@ -49,7 +49,7 @@ pub struct Pattern {
     flags: Flags,
     program: Program,
     filter: Option<Filter>,
-    required: Option<Required>,
+    required: Vec<Required>,
 }
 
 /// How a pattern is searched for.
@@ -70,11 +70,12 @@ impl Pattern {
         let mut groups = Groups::new(&parsed.tree, parsed.groups);
         let program = program::compile(&parsed.tree, &mut groups, parsed.groups)?;
         let (hir, likeness) = loosen::loosen(&parsed.tree, &mut groups);
+        let required = measure::required(&parsed.tree);
         Ok(Self {
             flags,
             program,
             filter: Filter::new(&hir, likeness),
-            required: Required::new(&measure::required(&parsed.tree)),
+            required: required.into_iter().filter_map(Required::new).collect(),
         })
     }
 
@@ -83,7 +84,7 @@ impl Pattern {
     #[must_use]
     pub fn without_filter(mut self) -> Self {
         self.filter = None;
-        self.required = None;
+        self.required.clear();
         self
     }
 

@@ -1,6 +1,8 @@
 //! What can be said of a pattern without running it: the lengths of what it matches, and a literal
 //! that every match holds.
 
+use std::cmp::Reverse;
+
 use crate::set::ByteSet;
 use crate::tree::{Node, Repeat, Sense, Side, Target};
 
@@ -8,6 +10,8 @@ use crate::tree::{Node, Repeat, Sense, Side, Target};
 const DEPTH_MAX: u32 = 500;
 /// Longer literals find nothing sooner.
 const LITERAL_BYTES_MAX: usize = 64;
+/// So many of them are looked for.
+const LITERALS_MAX: usize = 3;
 
 /// How many bytes a part matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,38 +166,49 @@ fn collect<'t>(node: &'t Node, bodies: &mut [Vec<&'t Node>]) {
     }
 }
 
-/// The best literal that lies in every match, or right behind it; each byte is one of a small set.
-pub(crate) fn required(tree: &Node) -> Vec<ByteSet> {
+/// The best literals that lie in every match, or right behind it, the best first; each byte is one
+/// of a small set.
+pub(crate) fn required(tree: &Node) -> Vec<Vec<ByteSet>> {
     let mut literals = Literals::default();
     literals.look_at(tree);
     literals.end();
-    literals.best
+    let mut found = literals.found;
+    found.sort_by_key(|literal| Reverse(worth(literal)));
+    found.dedup();
+    found.truncate(LITERALS_MAX);
+    found
 }
 
-/// How rare a byte is in what is scanned, roughly.
-pub(crate) fn rarity(set: &ByteSet) -> u32 {
+/// How rare these bytes are in what is scanned, roughly.
+pub(crate) fn worth(literal: &[ByteSet]) -> u32 {
+    literal.iter().map(rarity).fold(0, u32::saturating_add)
+}
+
+fn rarity(set: &ByteSet) -> u32 {
     let common = |byte: u8| matches!(byte, 0 | 0xff | b' ' | b'\n' | b'\r' | b'\t' | b'0');
-    match set.single() {
+    match set.iter().next().map(|byte| byte.to_ascii_lowercase()) {
+        None => 0,
         Some(byte) if common(byte) => 1,
+        Some(b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r') => 2,
+        Some(b'j' | b'k' | b'q' | b'v' | b'w' | b'x' | b'y' | b'z') => 5,
         Some(b'a'..=b'z') => 3,
+        Some(_) if set.single().is_none() => 2,
         Some(_) => 4,
-        None => 2,
     }
 }
 
 #[derive(Default)]
 struct Literals {
     run: Vec<ByteSet>,
-    best: Vec<ByteSet>,
+    found: Vec<Vec<ByteSet>>,
 }
 
 impl Literals {
     fn end(&mut self) {
-        let worth = |literal: &[ByteSet]| literal.iter().map(rarity).sum::<u32>();
-        if worth(&self.run) > worth(&self.best) {
-            self.best.clone_from(&self.run);
+        let run = std::mem::take(&mut self.run);
+        if !run.is_empty() {
+            self.found.push(run);
         }
-        self.run.clear();
     }
 
     fn look_at(&mut self, node: &Node) {

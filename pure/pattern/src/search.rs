@@ -9,9 +9,6 @@ use crate::filter::Caches;
 use crate::loosen::Likeness;
 use crate::meter::{Meter, Spend};
 
-/// So many bytes that are only passed over cost one step.
-const BYTES_PER_STEP: usize = 64;
-
 /// Bytes that a pattern matches. Where the pattern has `\K`, the start is where that stood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Match {
@@ -28,20 +25,24 @@ pub struct Search<'s> {
     bytes: &'s [u8],
     caches: Option<Caches>,
     stacks: Stacks,
-    /// Where the literal that every match holds was seen last.
-    required_at: Option<usize>,
+    /// Where the literals that every match holds were seen last.
+    required_at: Vec<Option<usize>>,
     /// Where [`Search::next_match`] goes on; nowhere once there is nothing left.
     next: Option<usize>,
 }
 
 impl<'s> Search<'s> {
+    /// No search holds more: 12 MiB of the backtracker, twice where they grow, and four caches of
+    /// the automaton. Most take a hundredth of it.
+    pub const MEMORY_BYTES_MAX: u64 = 32 << 20;
+
     pub(crate) fn new(pattern: &'s Pattern, bytes: &'s [u8]) -> Self {
         Self {
             pattern,
             bytes,
             caches: None,
             stacks: Stacks::default(),
-            required_at: None,
+            required_at: vec![None; pattern.required.len()],
             next: Some(0),
         }
     }
@@ -106,16 +107,15 @@ impl<'s> Search<'s> {
     }
 
     fn holds_required(&mut self, from: usize, meter: &mut Meter<'_>) -> Result<bool, Stop> {
-        let Some(required) = &self.pattern.required else {
-            return Ok(true);
-        };
-        if self.required_at.is_some_and(|at| at >= from) {
-            return Ok(true);
+        for (required, seen) in self.pattern.required.iter().zip(&mut self.required_at) {
+            if seen.is_none_or(|at| at < from) {
+                *seen = required.find(self.bytes, from, meter)?;
+            }
+            if seen.is_none() {
+                return Ok(false);
+            }
         }
-        self.required_at = required.find(self.bytes, from);
-        let end = self.required_at.unwrap_or(self.bytes.len());
-        meter.pass(end.saturating_sub(from), BYTES_PER_STEP)?;
-        Ok(self.required_at.is_some())
+        Ok(true)
     }
 
     /// The first match of the looser pattern.

@@ -87,6 +87,8 @@ fn meaning(kind: crate::Kind) -> &'static str {
         Kind::Ldb => "logical signature",
         Kind::Ldu => "logical signature, potentially unwanted",
         Kind::Cdb => "what a container says of a member",
+        Kind::Zmd => "what a zip says of a member",
+        Kind::Crb => "a certificate that a file carries",
     }
 }
 

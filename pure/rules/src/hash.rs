@@ -99,6 +99,8 @@ pub(crate) enum LineTrouble {
     Dropped(&'static str),
     /// It is for another engine, as its functionality levels say.
     OtherEngine,
+    /// It is left out for good; why.
+    Never(&'static str),
     /// It waits for something that is not built yet.
     Pending(&'static str),
 }
@@ -221,18 +223,40 @@ pub(crate) fn decimal(text: &[u8]) -> Option<u64> {
 
 /// The value of one hexadecimal digit.
 pub(crate) fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
+    let digit = HEX.get(usize::from(byte)).copied()?;
+    (digit < 16).then_some(digit)
+}
+
+/// The value of each digit; 255 for what is none. Millions of digests are read through it.
+const HEX: [u8; 256] = hex_table();
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "evaluated by the compiler, where neither can go unnoticed"
+)]
+const fn hex_table() -> [u8; 256] {
+    let mut table = [255; 256];
+    let mut value = 0u8;
+    while value < 16 {
+        let digit = b"0123456789abcdef"[value as usize];
+        table[digit as usize] = value;
+        table[digit.to_ascii_uppercase() as usize] = value;
+        value += 1;
+    }
+    table
 }
 
 fn hex_array<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     let mut bytes = [0u8; N];
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        let &[high, low] = pair else { return None };
-        *byte = hex_digit(high)?.wrapping_shl(4) | hex_digit(low)?;
+    let mut seen = 0u8;
+    for (byte, [high, low]) in bytes.iter_mut().zip(text.as_chunks::<2>().0) {
+        let digit = |letter: u8| HEX.get(usize::from(letter)).copied().unwrap_or(255);
+        let (high, low) = (digit(*high), digit(*low));
+        seen |= high | low;
+        *byte = high.wrapping_shl(4) | (low & 15);
     }
-    Some(bytes)
+    (seen < 16).then_some(bytes)
 }
 
 /// Writes bytes as lower-case hexadecimal digits.

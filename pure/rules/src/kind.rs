@@ -1,5 +1,7 @@
 //! What a signature file's name says of its lines.
 
+use crate::checked::Checked;
+
 /// A rule kind that compiles. The codes are part of the pack's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -38,11 +40,15 @@ pub enum Kind {
     Ldu = 15,
     /// What a container says of a member.
     Cdb = 16,
+    /// What an old zip says of a member.
+    Zmd = 17,
+    /// A certificate that a file carries.
+    Crb = 18,
 }
 
 impl Kind {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Hdb,
         Self::Hsb,
         Self::Hdu,
@@ -60,6 +66,8 @@ impl Kind {
         Self::Ldb,
         Self::Ldu,
         Self::Cdb,
+        Self::Zmd,
+        Self::Crb,
     ];
 
     /// The kind with this code.
@@ -89,6 +97,8 @@ impl Kind {
             Self::Ldb => "ldb",
             Self::Ldu => "ldu",
             Self::Cdb => "cdb",
+            Self::Zmd => "zmd",
+            Self::Crb => "crb",
         }
     }
 
@@ -121,6 +131,10 @@ pub enum SourceKind {
     Yara,
     /// A CVD, CLD or CUD container.
     Container,
+    /// Its lines are checked and counted, one by one.
+    Checked(Checked),
+    /// One thing that is not compiled yet, whatever its lines; what it is.
+    Document(&'static str),
     /// Not compiled yet; what its lines are.
     Pending(&'static str),
     /// Never compiled; why.
@@ -156,13 +170,18 @@ impl SourceKind {
         match extension.as_str() {
             "ign" | "ign2" => Self::Ignore,
             "cvd" | "cld" | "cud" => Self::Container,
-            "idb" => Self::Pending("icon signatures"),
-            "pdb" | "wdb" | "gdb" => Self::Pending("phishing signatures"),
-            "ftm" => Self::Pending("file type magic"),
-            "crb" | "cat" => Self::Pending("Authenticode certificates"),
+            "sdb" => Self::Rules(Kind::Ndb),
+            "idb" => Self::Checked(Checked::Icons),
+            "pdb" => Self::Checked(Checked::LinkTargets),
+            "wdb" => Self::Checked(Checked::LinkPairs),
+            "gdb" => Self::Checked(Checked::LinkDigests),
+            "ftm" => Self::Checked(Checked::FileTypes),
+            "cfg" => Self::Checked(Checked::Settings),
+            "cat" => Self::Document("catalogs of trusted files"),
+            "ioc" => Self::Document("OpenIOC documents"),
             "pwdb" => Self::Passwords,
-            "cfg" => Self::Pending("engine settings"),
-            "sdb" | "zmd" | "rmd" | "db" | "ioc" => Self::Pending("signatures of an old kind"),
+            "rmd" => Self::Pending("metadata of a container that is not unpacked yet"),
+            "db" => Self::Pending("body signatures of an old kind"),
             "cbc" => Self::Never("bytecode is never run"),
             "info" | "txt" | "md" | "sign" => Self::Notes,
             _ => Self::Unknown,

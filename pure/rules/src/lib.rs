@@ -17,6 +17,8 @@
 
 pub mod anchors;
 pub mod body;
+mod certificates;
+mod checked;
 mod compile;
 mod compile_yara;
 pub mod cvd;
@@ -32,6 +34,8 @@ pub mod pack;
 mod passwords;
 mod report;
 
+pub use certificates::BlockedCertificate;
+pub use checked::Checked;
 pub use compile::{CompileError, Compiler};
 pub use compile_yara::{YaraCompiled, YaraFailure, YaraRule};
 pub use describe::{describe_dropped, describe_rule, describe_sources};

@@ -112,27 +112,72 @@ pub(crate) fn parse(line: &[u8]) -> Result<MetadataLine<'_>, LineTrouble> {
     Ok(MetadataLine {
         name,
         container: container_type(container)?,
-        encrypted: match encrypted {
-            b"*" => EITHER,
-            b"0" => 0,
-            b"1" => 1,
-            _ => {
-                return Err(LineTrouble::Dropped(
-                    "whether it is encrypted is not 0, 1 or *",
-                ));
-            }
-        },
+        encrypted: encryption(encrypted)?,
         sizes: [
             range(container_size)?,
             range(packed)?,
             range(real)?,
             range(position)?,
         ],
-        pattern: match file_name {
-            b"*" => Vec::new(),
-            expression => ere::compile(expression)?,
-        },
+        pattern: pattern(file_name)?,
     })
+}
+
+/// Reads a line of a `.zmd` file:
+/// `Name:Encrypted:FileNameREGEX:FileSizeReal:FileSizeInContainer:CRC:Method:FilePos:MaxDepth`.
+/// The peer compares neither the method nor the depth, and never finds a checksum equal.
+pub(crate) fn parse_old(line: &[u8]) -> Result<MetadataLine<'_>, LineTrouble> {
+    let fields: Vec<&[u8]> = line.splitn(10, |byte| *byte == b':').collect();
+    let [
+        name,
+        encrypted,
+        file_name,
+        real,
+        packed,
+        checksum,
+        method,
+        position,
+        depth,
+    ] = *fields
+    else {
+        return Err(LineTrouble::Dropped("not nine fields"));
+    };
+    if name.is_empty() {
+        return Err(LineTrouble::Dropped("no signature name"));
+    }
+    if !matches!(checksum, b"*" | b"") {
+        return Err(LineTrouble::Pending("metadata with a checksum"));
+    }
+    for field in [real, packed, method, position, depth] {
+        if field != b"*" && decimal(field).is_none() {
+            return Err(LineTrouble::Dropped("a size or a place is not a number"));
+        }
+    }
+    Ok(MetadataLine {
+        name,
+        container: ContainerType::Zip as u8,
+        encrypted: encryption(encrypted)?,
+        sizes: [0..=u64::MAX, range(packed)?, range(real)?, range(position)?],
+        pattern: pattern(file_name)?,
+    })
+}
+
+fn encryption(field: &[u8]) -> Result<u8, LineTrouble> {
+    match field {
+        b"*" => Ok(EITHER),
+        b"0" => Ok(0),
+        b"1" => Ok(1),
+        _ => Err(LineTrouble::Dropped(
+            "whether it is encrypted is not 0, 1 or *",
+        )),
+    }
+}
+
+fn pattern(field: &[u8]) -> Result<Vec<u8>, LineTrouble> {
+    match field {
+        b"*" => Ok(Vec::new()),
+        expression => ere::compile(expression),
+    }
 }
 
 fn container_type(field: &[u8]) -> Result<u8, LineTrouble> {
@@ -380,6 +425,31 @@ mod tests {
                 rule.fits(&FACTS) && rule.pattern.is_none_or(is_named)
             });
             assert_eq!(fired, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_old_form_knows_zip_alone() {
+        for (line, expected) in [
+            ("A:0:one:120:17:*:8:2:*", Some(true)),
+            ("A:*:one:*:*:*:9:*:1", Some(true)),
+            ("A:1:one:*:*:*:*:*:*", Some(false)),
+            ("A:0:one:121:*:*:*:*:*", Some(false)),
+            ("A:0:one:*:18:*:*:*:*", Some(false)),
+            ("A:0:one:*:*:*:*:1:*", Some(false)),
+            ("A:0:one:100-130:*:*:*:*:*", None),
+            ("A:0:one:*:*:0194bb2c:*:*:*", None),
+            ("A:0:one:*:*:*:x:*:*", None),
+            ("A:x:one:*:*:*:*:*:*", None),
+            ("A:0:one:*:*:*:*:*:*:1", None),
+        ] {
+            let fits = parse_old(line.as_bytes()).ok().map(|line| {
+                let mut table = MetadataTable::default();
+                table.push(RuleId(7), &line).expect("room for one");
+                let bytes = table.into_bytes();
+                read(&bytes).any(|rule| rule.fits(&FACTS))
+            });
+            assert_eq!(fits, expected, "{line}");
         }
     }
 

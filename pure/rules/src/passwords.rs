@@ -99,7 +99,8 @@ fn check_engine(levels: &[u8]) -> Result<(), LineTrouble> {
     }
 }
 
-fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
+/// The bytes that hexadecimal digits stand for.
+pub(crate) fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let pairs = text.chunks(2).map(|pair| match pair {
         [high, low] => {

@@ -40,7 +40,10 @@ fn every_line_is_compiled_or_counted_with_its_reason() {
     let bytes = pack_of(&[
         ("a.hdb", HDB),
         ("a.ndb", NDB),
-        ("a.ldb", b"L;Engine:51-255,IconGroup1:X,Target:1;0;61626364\n"),
+        (
+            "a.ldb",
+            b"L;Engine:51-255,IconGroup1:X,Target:1;0;61626364\n",
+        ),
     ]);
     let pack = Pack::open(&bytes).unwrap();
     assert_eq!((pack.signatures(), pack.dropped()), (5, 2));

@@ -30,6 +30,7 @@ pub mod source;
 pub use embedded::{Embedded, embedded};
 pub use facts::{Facts, Section, Structure};
 pub use formats::ooxml::{is_zip, unpack as unpack_zip};
+pub use formats::pe::certificates::{Certificate, CertificateStop, certificates};
 pub use identify::{Format, Probe, Role, identify, identify_beside, zip_directories};
 pub use members::{Content, Flow, Listed, Lister, Member, Members, Trouble};
 pub use source::{ReadError, Source, SubSource};

@@ -123,7 +123,7 @@ fn sample(pattern: &Pattern<'_>, number: usize) -> Vec<u8> {
         Pattern::Text(text) => {
             let bytes = text.text.value.to_vec();
             match pattern.modifiers().nocase() {
-                Some(_) if number % 2 == 0 => bytes.to_ascii_uppercase(),
+                Some(_) if number.is_multiple_of(2) => bytes.to_ascii_uppercase(),
                 _ => bytes,
             }
         }
@@ -143,7 +143,7 @@ fn sample(pattern: &Pattern<'_>, number: usize) -> Vec<u8> {
     };
     let wide = pattern.modifiers().wide().is_some();
     let ascii = pattern.modifiers().ascii().is_some();
-    let bytes = match wide && (!ascii || number % 3 == 0) {
+    let bytes = match wide && (!ascii || number.is_multiple_of(3)) {
         true => bytes.iter().flat_map(|byte| [*byte, 0]).collect(),
         false => bytes,
     };

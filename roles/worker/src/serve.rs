@@ -13,7 +13,7 @@ use rules::{Pack, SourceRow, describe_sources};
 
 use crate::answer;
 use crate::compile::{Compilation, compile_yara_of};
-use crate::scan::{FileToScan, ScanBuffers, scan_file};
+use crate::scan::{FileToScan, ScanBuffers, look_ahead, scan_after};
 use crate::yara::{YaraEngine, YaraScan};
 
 /// Rows of the list of what is not compiled yet; the rest is in `candor rules show`.
@@ -103,7 +103,8 @@ fn scan_batch(
     if items.len() != files.len() {
         return Err("a batch came with too many or too few files".to_string());
     }
-    for (item, file) in items.into_iter().zip(files) {
+    let ahead = look_ahead(buffers, &files, &options);
+    for ((item, file), ahead) in items.into_iter().zip(files).zip(ahead) {
         let wanted = FileToScan {
             file: &file,
             options: &options,
@@ -115,7 +116,7 @@ fn scan_batch(
             // Where it can't be sent, neither can the verdict, and that is told.
             let _ = channel.send(&reply, &[]);
         };
-        let verdict = scan_file(buffers, wanted, &mut so_far);
+        let verdict = scan_after(buffers, (wanted, ahead), &mut so_far);
         let reply = fitting(verdict, |verdict| Reply::Verdict { ticket, verdict });
         channel
             .send(&reply, &[])

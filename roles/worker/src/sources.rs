@@ -21,7 +21,6 @@ const HELD_FILES_MAX: usize = 128;
 /// One source: a signature file, or a member of a container.
 pub(crate) struct SourceText {
     pub(crate) label: String,
-    pub(crate) sha256: [u8; 32],
     text: Text,
 }
 
@@ -49,6 +48,14 @@ pub(crate) struct Sources {
 }
 
 impl SourceText {
+    /// What tells texts of one label apart.
+    fn sha256(&self) -> [u8; 32] {
+        match self.read() {
+            Ok(bytes) => Sha256::digest(&bytes).into(),
+            Err(why) => Sha256::digest(why).into(),
+        }
+    }
+
     /// Its bytes, or why there are none.
     pub(crate) fn read(&self) -> Result<std::borrow::Cow<'_, [u8]>, String> {
         match &self.text {
@@ -62,6 +69,14 @@ impl SourceText {
 impl Sources {
     /// Takes a file.
     pub(crate) fn add(&mut self, label: String, file: OwnedFd) {
+        let is_container = SourceKind::of(&label) == SourceKind::Container;
+        let is_large =
+            kernel::file::stat(&file).is_ok_and(|stat| stat.size_bytes >= HELD_BYTES_MIN);
+        if is_large && !is_container && self.held_files < HELD_FILES_MAX {
+            self.held_files = self.held_files.saturating_add(1);
+            self.push(label, Text::Held(file));
+            return;
+        }
         let bytes = match read_whole(&file) {
             Ok(bytes) => bytes,
             Err(why) => {
@@ -69,26 +84,24 @@ impl Sources {
                 return;
             }
         };
-        if SourceKind::of(&label) == SourceKind::Container {
-            self.add_container(label, &bytes);
-            return;
-        }
-        if bytes.len() as u64 >= HELD_BYTES_MIN && self.held_files < HELD_FILES_MAX {
-            self.held_files = self.held_files.saturating_add(1);
-            let sha256 = Sha256::digest(&bytes).into();
-            self.push(label, Text::Held(file), sha256);
-        } else {
-            self.hold(label, bytes);
+        match is_container {
+            true => self.add_container(label, &bytes),
+            false => self.hold(label, bytes),
         }
     }
 
     /// The order in which sources are compiled depends on them alone; a file that came twice
     /// counts once.
     pub(crate) fn sort(&mut self) {
+        self.texts.sort_by(|a, b| a.label.cmp(&b.label));
+        // Few share a label: only those are read to be told apart.
+        for same in self.texts.chunk_by_mut(|a, b| a.label == b.label) {
+            if same.len() > 1 {
+                same.sort_by_cached_key(SourceText::sha256);
+            }
+        }
         self.texts
-            .sort_by(|a, b| (&a.label, a.sha256).cmp(&(&b.label, b.sha256)));
-        self.texts
-            .dedup_by(|a, b| a.label == b.label && a.sha256 == b.sha256);
+            .dedup_by(|a, b| a.label == b.label && a.sha256() == b.sha256());
         self.containers
             .sort_by(|a, b| (&a.label, &a.note).cmp(&(&b.label, &b.note)));
         self.containers
@@ -103,21 +116,15 @@ impl Sources {
             return;
         }
         self.held_bytes = total;
-        let sha256 = Sha256::digest(&bytes).into();
-        self.push(label, Text::Read(bytes), sha256);
+        self.push(label, Text::Read(bytes));
     }
 
     fn refuse(&mut self, label: String, why: String) {
-        let sha256 = Sha256::digest(&why).into();
-        self.push(label, Text::Unusable(why), sha256);
+        self.push(label, Text::Unusable(why));
     }
 
-    fn push(&mut self, label: String, text: Text, sha256: [u8; 32]) {
-        self.texts.push(SourceText {
-            label,
-            sha256,
-            text,
-        });
+    fn push(&mut self, label: String, text: Text) {
+        self.texts.push(SourceText { label, text });
     }
 
     fn add_container(&mut self, label: String, bytes: &[u8]) {

@@ -28,6 +28,9 @@ impl Views<'_, '_, '_> {
             |group| matches!(group, Group::Any | Group::Html | Group::Text | Group::Other);
         let mut tables = pack.search_tables().iter();
         tables.any(|table| reaches(table.group))
+            || Group::ALL
+                .into_iter()
+                .any(|group| reaches(group) && pack.unanchored(group).next().is_some())
     }
 
     /// What an object of this format is to normalisation.
@@ -116,7 +119,8 @@ impl Views<'_, '_, '_> {
             facts: None,
             groups,
             hashing,
-            containers: &containers,
+            // A view lies where the object does, not in it.
+            containers: containers.split_last().map_or(&[], |(_, outer)| outer),
         };
         let options = Options {
             sha256: false,

@@ -18,8 +18,9 @@ use crate::{Isolation, Job, PoolError, Settings};
 const BATCH_ITEMS: usize = 32;
 /// A worker with fewer files before it gets more.
 const REFILL_ITEMS: usize = 12;
-/// Files beyond this together are worth a message of their own.
-const BATCH_BYTES: u64 = 4 << 20;
+/// Files beyond this together are worth a message of their own: enough for a worker to have some
+/// of a library's size side by side, and done in a fraction of a second.
+const BATCH_BYTES: u64 = 32 << 20;
 /// Workers of a feeder that are started ahead when each serves one file only.
 const SPARES: usize = 2;
 /// Workers that served their one file and are left to end by themselves.

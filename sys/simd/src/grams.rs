@@ -24,7 +24,7 @@ pub const fn gram_hash(gram: u32) -> u32 {
 }
 
 /// Places kept before they are handed over.
-const KEPT: usize = 1024;
+pub(crate) const KEPT: usize = 1024;
 
 /// A bitmap of hashes.
 #[derive(Clone, Copy, Debug)]

@@ -1,13 +1,17 @@
 //! Searches of many places at once, each with a plain form that says what the fast ones must do.
 //!
-//! One small interface: [`Grams`] looks up four bytes at every fourth place in a bitmap, and
-//! [`Shape`] looks for the beginnings of a few short literals at every place. Each takes the best
-//! [`Level`] that the machine has. Nothing here does I/O, allocates by what bytes say, or depends
+//! One small interface: [`Grams`] looks up four bytes at every fourth place in a bitmap,
+//! [`Contexts`] eight bytes in a table of words, and [`Shape`] looks for the beginnings of a few short literals at every place; each takes the best
+//! [`Level`] that the machine has. [`ask_for`] brings what is needed soon into the caches. Nothing here does I/O, allocates by what bytes say, or depends
 //! on anything of ours; it decides nothing, and refuses tables whose size does not fit.
 
+mod ask;
+mod contexts;
 mod grams;
 mod shape;
 
+pub use ask::ask_for;
+pub use contexts::{Contexts, context_bits, context_hash};
 pub use grams::{GRAM_STEP, Grams, fold, gram_hash};
 pub use shape::{Shape, ShapeMasks};
 

@@ -7,8 +7,8 @@ use crate::error::Stop;
 use crate::program::{FRAME, KEEP, Loop, Pc, Register, captured};
 use crate::tree::{Case, Mode};
 
-/// 4 MiB of registers that calls give back.
-const FRAME_WORDS_MAX: usize = (4 << 20) / size_of::<usize>();
+/// 2 MiB of registers that calls give back.
+const FRAME_WORDS_MAX: usize = (2 << 20) / size_of::<usize>();
 /// What a call takes beside them.
 const FRAME_WORDS: usize = size_of::<Frame>() / size_of::<usize>();
 

@@ -12,10 +12,10 @@ use crate::program::{FRAME, KEEP, Pc, Place, Program, Register, Step};
 use crate::search::Match;
 use crate::tree::Assertion;
 
-/// 12 MiB of places to come back to.
-const CHOICES_MAX: usize = (12 << 20) / size_of::<Choice>();
-/// 8 MiB of values that registers had before.
-const TRAIL_MAX: usize = (8 << 20) / size_of::<(Register, usize)>();
+/// 6 MiB of places to come back to.
+const CHOICES_MAX: usize = (6 << 20) / size_of::<Choice>();
+/// 4 MiB of values that registers had before.
+const TRAIL_MAX: usize = (4 << 20) / size_of::<(Register, usize)>();
 /// So many bytes that are only passed over cost one step.
 const BYTES_PER_STEP: usize = 8;
 /// What a register holds before anything was put there.

@@ -2,6 +2,7 @@
 
 use super::PART_BYTES_MAX;
 use super::style::Style;
+use crate::anchors::Chosen;
 use crate::hash::{LineTrouble, decimal, hex_digit};
 
 /// A byte of which only the bits under the mask count.
@@ -110,7 +111,27 @@ impl Part {
     }
 }
 
+impl Part {
+    /// How far its chosen literal is from its first byte, if that is always the same.
+    pub(crate) fn bytes_before(&self, chosen: &Chosen) -> Option<u64> {
+        let before = self.elements.iter().take(chosen.element);
+        let total = before.map(Element::bytes_exact).sum::<Option<usize>>()?;
+        u64::try_from(total.checked_add(chosen.start)?).ok()
+    }
+}
+
 impl Element {
+    /// How many bytes it covers, if that is always the same.
+    fn bytes_exact(&self) -> Option<usize> {
+        match self {
+            Self::Bytes(_) | Self::Folded(_) | Self::Masked(_) | Self::Any(_) => {
+                Some(self.bytes_max())
+            }
+            Self::Class(_, Position::Leading | Position::Trailing, _) => Some(0),
+            _ => None,
+        }
+    }
+
     fn bytes_max(&self) -> usize {
         match self {
             Self::Bytes(bytes) | Self::Folded(bytes) => bytes.len(),

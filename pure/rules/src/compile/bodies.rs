@@ -1,10 +1,10 @@
 //! Body signatures: fragments, and the anchors that stand for them in the search.
 
 use super::{Added, CompileError, Compiler, Place};
-use crate::Offset;
 use crate::body::{self, PART_BYTES_MAX};
 use crate::hash::{Levels, LineTrouble, decimal};
 use crate::pack::{Group, NO_LOGICAL, RuleId};
+use crate::{Anchor, Offset};
 
 impl Compiler {
     /// `Name:Target:Offset:Hex[:MinFL[:MaxFL]]`.
@@ -72,12 +72,26 @@ impl Compiler {
     /// Lets the search of a group look for a fragment: for the rarest of its parts.
     pub(super) fn add_anchor(&mut self, group: Group, (fragment, first_part): (&Fragment, u32)) {
         let parts = (first_part..).zip(&fragment.parts);
-        if let Some((number, (_, chosen))) = parts.min_by_key(|(_, (_, chosen))| chosen.cost()) {
-            let rows = self.search.entry(group).or_default();
-            rows.push(chosen.literal, number);
+        let rarest = parts.min_by_key(|(_, (_, chosen))| chosen.cost());
+        let Some((number, (_, chosen))) = rarest else {
+            return;
+        };
+        match fragment.place() {
+            Some((place, placed)) if chosen.cost() > PLACED_COST => {
+                let anchor = (&placed.literal, first_part);
+                self.placed.push(group, place, anchor);
+            }
+            _ => {
+                let rows = self.search.entry(group).or_default();
+                rows.push(chosen.literal, number);
+            }
         }
     }
 }
+
+/// What a look at one place costs, in the measure of literals: one object of some 100 kB in three
+/// passes it. A literal that is rarer than that is better searched for.
+const PLACED_COST: u64 = 12_884;
 
 /// One stretch of hexadecimal signature, and where it may begin.
 pub(super) struct Fragment {
@@ -87,10 +101,26 @@ pub(super) struct Fragment {
 }
 
 impl Fragment {
-    /// What searching for the rarest of its parts costs.
+    /// What searching for the rarest of its parts costs, or looking for it at its place.
     pub(super) fn cost(&self) -> u64 {
         let costs = self.parts.iter().map(|(_, chosen)| chosen.cost());
-        costs.min().unwrap_or(u64::MAX)
+        let searched = costs.min().unwrap_or(u64::MAX);
+        match self.place() {
+            Some(_) => searched.min(PLACED_COST),
+            None => searched,
+        }
+    }
+
+    /// Where its first part's literal must be, if that is one place counted from the object's
+    /// start.
+    fn place(&self) -> Option<(u32, &body::Chosen)> {
+        if self.offset.anchor != Anchor::Start || self.offset.shift > 0 {
+            return None;
+        }
+        let (part, chosen) = self.parts.first()?;
+        let start = u64::try_from(self.offset.distance).ok()?;
+        let place = start.checked_add(part.bytes_before(chosen)?)?;
+        Some((u32::try_from(place).ok()?, chosen))
     }
 }
 

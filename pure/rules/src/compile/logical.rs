@@ -9,7 +9,7 @@ use crate::pack::Group;
 impl Compiler {
     /// `Name;TargetDescriptionBlock;LogicalExpression;Subsignature0;…`.
     pub(super) fn add_logical(&mut self, place: Place, line: &[u8]) -> Result<Added, CompileError> {
-        let parsed = logical::parse(line).and_then(|rule| {
+        let parsed = logical::parse_supported(line).and_then(|rule| {
             let fragments = Fragments::of(&rule)?;
             logical::encode(&rule, &|_| (0, 0))?;
             Ok((rule, fragments))

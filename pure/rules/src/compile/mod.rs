@@ -1,17 +1,19 @@
 //! From signature lines to a pack.
 
 mod bodies;
+mod checked;
 mod hashes;
 mod logical;
 mod metadata;
 
 use std::collections::BTreeMap;
 
+use crate::certificates::CertificateTable;
 use crate::hash::LineTrouble;
 use crate::metadata::MetadataTable;
 use crate::pack::{
-    Arena, Group, HashRows, LogicalRows, RuleId, SearchRows, SectionId, YaraTables, write_image,
-    write_search,
+    Arena, Group, HashRows, LogicalRows, PlacedRows, RuleId, SearchRows, SectionId, YaraTables,
+    write_image, write_search,
 };
 use crate::passwords::Passwords;
 use crate::report::{self, SourceRow, Tally};
@@ -69,10 +71,12 @@ pub struct Compiler {
     programs: Arena,
     search: BTreeMap<Group, SearchRows>,
     logicals: LogicalRows,
+    placed: PlacedRows,
     dropped: Vec<u8>,
     dropped_count: u64,
     passwords: Passwords,
     pub(crate) metadata: MetadataTable,
+    pub(crate) certificates: CertificateTable,
     pub(crate) yara: YaraTables,
 }
 
@@ -130,6 +134,15 @@ impl Compiler {
             SourceKind::Passwords => {
                 self.add_passwords(label, text, &mut tally)?;
                 "passwords of archives".to_string()
+            }
+            SourceKind::Checked(checked) => {
+                self.add_checked(checked, label, text, &mut tally)?;
+                checked.as_str().to_string()
+            }
+            SourceKind::Document(what) => {
+                tally.lines = 1;
+                tally.pending.insert(what.to_string(), 1);
+                what.to_string()
             }
             SourceKind::Pending(what) => {
                 let rules = signature_lines(text);
@@ -190,6 +203,11 @@ impl Compiler {
             (SectionId::Logicals, vec![logicals]),
             (SectionId::Unanchored, vec![unanchored]),
             (SectionId::Metadata, vec![self.metadata.into_bytes()]),
+            (SectionId::Placed, vec![self.placed.into_section()]),
+            (
+                SectionId::Certificates,
+                vec![self.certificates.into_bytes()],
+            ),
         ];
         write_image(sections, out)
     }
@@ -231,7 +249,7 @@ impl Compiler {
                 }
                 Kind::Ndb | Kind::Ndu => self.add_body(place, line)?,
                 Kind::Ldb | Kind::Ldu => self.add_logical(place, line)?,
-                Kind::Cdb => self.add_metadata(place, line)?,
+                Kind::Cdb | Kind::Zmd | Kind::Crb => self.add_other(place, line)?,
                 _ => self.add_hash(place, line)?,
             };
             self.count_line(added, (source, number), tally)?;
@@ -272,6 +290,7 @@ impl Compiler {
             Added::Rule => tally.compiled = tally.compiled.saturating_add(1),
             Added::Ignored => tally.ignored = tally.ignored.saturating_add(1),
             Added::Not(LineTrouble::Pending(why)) => report::count(&mut tally.pending, why),
+            Added::Not(LineTrouble::Never(why)) => report::count(&mut tally.left_out, why),
             Added::Not(LineTrouble::OtherEngine) => {
                 report::count(&mut tally.left_out, "for other engine versions");
             }

@@ -21,10 +21,12 @@ pub enum Notation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ByteOrder {
-    /// `b`, and where nothing is said.
+    /// `b`.
     Big = 0,
     /// `l`.
     Little = 1,
+    /// Nothing is said: the peer reads nothing but decimal digits then.
+    Unsaid = 2,
 }
 
 /// Whether all of the digits must be digits.
@@ -87,7 +89,7 @@ pub(super) fn parse(text: &[u8]) -> Result<ByteComparison, LineTrouble> {
         sub,
         offset: offset(place).ok_or(WRONG)?,
         notation: Notation::Hexadecimal,
-        order: ByteOrder::Big,
+        order: ByteOrder::Unsaid,
         digits: Digits::Some,
         length: 0,
         first,
@@ -100,9 +102,12 @@ fn offset(text: &[u8]) -> Option<i64> {
     let (sign, rest) = match text {
         [b'>', b'>', rest @ ..] => (1, rest),
         [b'<', b'<', rest @ ..] => (-1, rest),
-        _ => (1, text),
+        [] => (1, text),
+        _ => return None,
     };
-    number(rest)?.checked_mul(sign)
+    // The peer takes an empty offset for none.
+    let offset = if rest.is_empty() { 0 } else { number(rest)? };
+    Some(offset.saturating_mul(sign))
 }
 
 fn with_options(mut made: ByteComparison, text: &[u8]) -> Result<ByteComparison, LineTrouble> {
@@ -119,11 +124,14 @@ fn with_options(mut made: ByteComparison, text: &[u8]) -> Result<ByteComparison,
                 made.digits = Digits::All;
                 continue;
             }
-            b'l' | b'b' => {
+            b'l' => {
                 orders = orders.saturating_add(1);
-                if *letter == b'l' {
-                    made.order = ByteOrder::Little;
-                }
+                made.order = ByteOrder::Little;
+                continue;
+            }
+            b'b' => {
+                orders = orders.saturating_add(1);
+                made.order = ByteOrder::Big;
                 continue;
             }
             _ => return Err(WRONG),
@@ -170,7 +178,9 @@ fn number(text: &[u8]) -> Option<i64> {
         _ => (1, text),
     };
     let number = radix(&mut rest).filter(|_| rest.is_empty())?;
-    i64::try_from(number).ok()?.checked_mul(sign)
+    // As the peer: what is too large is the largest, for offsets past any object.
+    let number = i64::try_from(number).unwrap_or(i64::MAX);
+    Some(number.saturating_mul(sign))
 }
 
 fn radix(text: &mut &[u8]) -> Option<u64> {
@@ -184,8 +194,8 @@ fn radix(text: &mut &[u8]) -> Option<u64> {
         value = Some(
             value
                 .unwrap_or(0u64)
-                .checked_mul(16)?
-                .checked_add(u64::from(digit))?,
+                .saturating_mul(16)
+                .saturating_add(u64::from(digit)),
         );
         hexadecimal = rest;
     }
@@ -198,7 +208,12 @@ fn digits(text: &mut &[u8]) -> Option<u64> {
     let mut value = None;
     while let Some((digit @ b'0'..=b'9', rest)) = text.split_first() {
         let digit = u64::from(digit.wrapping_sub(b'0'));
-        value = Some(value.unwrap_or(0u64).checked_mul(10)?.checked_add(digit)?);
+        value = Some(
+            value
+                .unwrap_or(0u64)
+                .saturating_mul(10)
+                .saturating_add(digit),
+        );
         *text = rest;
     }
     value
@@ -236,7 +251,7 @@ mod tests {
                 }),
             }
         );
-        let made = parse(b"0(3#2#=-5)").unwrap();
+        let made = parse(b"0(>>3#2#=-5)").unwrap();
         assert_eq!((made.offset, made.first.value), (3, -5));
         assert_eq!(made.notation, Notation::Hexadecimal);
     }
@@ -261,6 +276,7 @@ mod tests {
             "0 (>>0#ib2#=5)",
             "0(>>0#ib2#=5",
             "0(>0#ib2#=5)",
+            "0(3#ib2#=5)",
             "0=2(>>0#ib2#=5)",
             "0(>>0#Ib2#=5)",
             "0(>>0#ilb2#=5)",

@@ -1,6 +1,6 @@
 //! Logical expressions: from text to a postfix program.
 //!
-//! The grammar is what clamscan 1.4.6 does with some nine thousand generated expressions: no
+//! The grammar is what clamscan 1.4.6 does with some thirty thousand generated expressions: no
 //! operator binds tighter than another. What no parenthesis encloses is read from the right
 //! (`a&b|c` is `a&(b|c)`); what one encloses is cut at its last operator, and what is left of that
 //! is again read from the right.
@@ -59,7 +59,8 @@ pub enum Step {
     /// Joins the two values on top: matches and subsignatures of those that hold.
     Or,
     /// Replaces the value on top, which stands for no match where it does not hold: it holds where
-    /// its matches fulfil the condition and are of at least so many subsignatures.
+    /// its matches fulfil the condition and are of at least so many subsignatures. It stands for
+    /// its matches, but for no subsignature.
     Block(Condition, u32),
 }
 

@@ -20,7 +20,7 @@ pub use expression::{Comparison, Condition, Step, TERMS_MAX};
 pub use file_types::FileType;
 pub use record::{LogicalRecord, PatternRecord, Steps, SubRecord};
 pub use subsignature::{MacroCall, PatternFlags};
-pub use value::fires;
+pub use value::{fires, may_fire};
 
 pub(crate) use record::encode;
 pub(crate) use subsignature::Subsignature;
@@ -72,6 +72,24 @@ pub(crate) fn parse(line: &[u8]) -> Result<Logical<'_>, LineTrouble> {
         subsignatures: subsignatures.collect::<Result<_, _>>()?,
         description,
     })
+}
+
+/// What of a rule nobody decides yet.
+fn pending(subsignatures: &[Subsignature]) -> Option<LineTrouble> {
+    subsignatures.iter().find_map(|sub| match sub {
+        Subsignature::Macro(_) => Some(LineTrouble::Pending("macro subsignatures")),
+        Subsignature::Picture(_) => Some(LineTrouble::Pending("image fuzzy hashes")),
+        Subsignature::Hex(..) | Subsignature::Pattern(_) | Subsignature::Compare(_) => None,
+    })
+}
+
+/// Parses a line that can be decided.
+pub(crate) fn parse_supported(line: &[u8]) -> Result<Logical<'_>, LineTrouble> {
+    let rule = parse(line)?;
+    match pending(&rule.subsignatures) {
+        None => Ok(rule),
+        Some(why) => Err(why),
+    }
 }
 
 /// Splits subsignatures. A semicolon between slashes belongs to a regular expression, in which a

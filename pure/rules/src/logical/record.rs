@@ -403,6 +403,7 @@ impl<'a> Left<'a> {
             order: match order {
                 0 => ByteOrder::Big,
                 1 => ByteOrder::Little,
+                2 => ByteOrder::Unsaid,
                 _ => return None,
             },
             digits: match digits {

@@ -1,5 +1,7 @@
 //! The subsignatures of a logical signature.
 
+use ::pattern::{Flags, PatternError};
+
 use super::compare::{self, ByteComparison};
 use super::expression::{self, Step, highest};
 use crate::Offset;
@@ -67,6 +69,26 @@ impl PatternFlags {
     #[must_use]
     pub fn has(self, letter: u8) -> bool {
         bit(letter).is_some_and(|bit| self.0 & bit != 0)
+    }
+
+    /// What they ask of the regular expression itself.
+    #[must_use]
+    pub fn options(self) -> Flags {
+        let mut options = Flags::NONE;
+        for (letter, option) in [
+            (b'i', Flags::CASELESS),
+            (b's', Flags::DOT_ALL),
+            (b'm', Flags::MULTILINE),
+            (b'x', Flags::EXTENDED),
+            (b'A', Flags::ANCHORED),
+            (b'E', Flags::DOLLAR_END_ONLY),
+            (b'U', Flags::UNGREEDY),
+        ] {
+            if self.has(letter) {
+                options |= option;
+            }
+        }
+        options
     }
 
     fn parse(letters: &[u8]) -> Option<Self> {
@@ -238,14 +260,32 @@ fn pattern(text: &[u8], place: Place) -> Result<Pattern, LineTrouble> {
             "a regular expression is triggered by itself or by what follows it",
         ));
     }
+    let flags = PatternFlags::parse(flags).ok_or(LineTrouble::Dropped(
+        "an unknown flag behind a regular expression",
+    ))?;
+    check(inner, flags)?;
     Ok(Pattern {
         offset,
         trigger,
-        flags: PatternFlags::parse(flags).ok_or(LineTrouble::Dropped(
-            "an unknown flag behind a regular expression",
-        ))?,
+        flags,
         text: inner.to_vec(),
     })
+}
+
+/// Compiles an expression once, so that what can't be searched for is told now.
+fn check(text: &[u8], flags: PatternFlags) -> Result<(), LineTrouble> {
+    match ::pattern::Pattern::compile(text, flags.options()) {
+        Ok(_) => Ok(()),
+        Err(PatternError::Malformed { .. }) => Err(LineTrouble::Dropped(
+            "a regular expression that PCRE refuses",
+        )),
+        Err(PatternError::Unsupported { .. }) => Err(LineTrouble::Pending(
+            "regular expressions with rare constructs",
+        )),
+        Err(PatternError::TooLarge(_)) => {
+            Err(LineTrouble::Dropped("a regular expression is too large"))
+        }
+    }
 }
 
 /// 16 hexadecimal digits, and a distance, which has to be 0.

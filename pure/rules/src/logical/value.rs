@@ -14,45 +14,64 @@ struct Value {
 /// Whether the program holds. A program that no compiler wrote does not.
 #[must_use]
 pub fn fires(program: &[Step], count: &dyn Fn(u8) -> u64) -> bool {
-    let mut stack: Vec<Value> = Vec::with_capacity(program.len());
+    may_fire(program, &|sub| Some(count(sub)))
+}
+
+/// Whether the program may hold once all counts are known.
+#[must_use]
+pub fn may_fire(program: &[Step], count: &dyn Fn(u8) -> Option<u64>) -> bool {
+    let mut stack: Vec<Option<Value>> = Vec::with_capacity(program.len());
     for step in program {
         let Some(value) = next(*step, &mut stack, count) else {
             return false;
         };
-        stack.push(if value.holds { value } else { Value::default() });
+        stack.push(value.map(Value::settled));
     }
-    matches!(stack.as_slice(), [value] if value.holds)
+    matches!(stack.as_slice(), [value] if value.is_none_or(|value| value.holds))
 }
 
-fn next(step: Step, stack: &mut Vec<Value>, count: &dyn Fn(u8) -> u64) -> Option<Value> {
+/// The outer option is a program that makes no sense, the inner one a value that is not known.
+fn next(
+    step: Step,
+    stack: &mut Vec<Option<Value>>,
+    count: &dyn Fn(u8) -> Option<u64>,
+) -> Option<Option<Value>> {
+    let mut two = || Some((stack.pop()?, stack.pop()?));
     Some(match step {
-        Step::Leaf(sub, condition) => {
-            let matches = count(sub);
-            Value {
-                holds: condition.map_or(matches > 0, |condition| condition.holds(matches)),
-                matches,
-                subs: 1u64.wrapping_shl(u32::from(sub)),
-            }
-        }
-        Step::And => {
-            let (right, left) = (stack.pop()?, stack.pop()?);
-            Value {
+        Step::Leaf(sub, condition) => count(sub).map(|matches| Value {
+            holds: condition.map_or(matches > 0, |condition| condition.holds(matches)),
+            matches,
+            subs: 1u64.wrapping_shl(u32::from(sub)),
+        }),
+        Step::And => match two()? {
+            (Some(right), Some(left)) => Some(Value {
                 holds: left.holds && right.holds,
                 ..both(left, right)
-            }
-        }
+            }),
+            (Some(value), None) | (None, Some(value)) if !value.holds => Some(Value::default()),
+            _ => None,
+        },
         Step::Or => {
-            let (right, left) = (stack.pop()?, stack.pop()?);
-            both(left, right)
+            let (right, left) = two()?;
+            right.zip(left).map(|(right, left)| both(left, right))
         }
         Step::Block(condition, distinct) => {
             let inner = stack.pop()?;
-            Value {
+            // To what encloses it, a block is a number of matches of no subsignature.
+            inner.map(|inner| Value {
                 holds: condition.holds(inner.matches) && inner.subs.count_ones() >= distinct,
-                ..inner
-            }
+                matches: inner.matches,
+                subs: 0,
+            })
         }
     })
+}
+
+impl Value {
+    /// What does not hold stands for nothing.
+    fn settled(self) -> Self {
+        if self.holds { self } else { Self::default() }
+    }
 }
 
 /// A value that does not hold stands for nothing already.
@@ -89,8 +108,30 @@ mod tests {
             ("((0|1)=2|1=3)=3", [3, 3, 0], true),
             ("(0<1|2>3)<2,1", [0, 1, 0], true),
             ("0=1&1=1|0=2", [2, 0, 0], false),
+            ("(2|(0&2|2)>1|2=3)>0,2", [1, 0, 1], false),
         ] {
             assert_eq!(fires_with(expression, counts), expected, "{expression}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_rules_out_nothing() {
+        for (expression, known, expected) in [
+            ("0&1", [Some(0), None, None], false),
+            ("0&1", [Some(1), None, None], true),
+            ("0|1", [Some(0), None, None], true),
+            ("0&(1|2)", [Some(1), None, Some(0)], true),
+            ("(0&1)=0", [Some(0), None, None], true),
+            ("(0&1)=0", [None, None, None], true),
+            ("(0&1)>0&2", [None, Some(0), Some(1)], false),
+        ] {
+            let program = parse(expression.as_bytes()).unwrap();
+            let count = |sub: u8| known[usize::from(sub)];
+            assert_eq!(
+                may_fire(&program, &count),
+                expected,
+                "{expression} {known:?}"
+            );
         }
     }
 

@@ -1,6 +1,9 @@
 //! Builds the section of hash tables.
 
-use super::hashes::{DIRECTORY_RECORD_BYTES, HASH_RULE, HEAD_BYTES, HashRole, Origin, STORED};
+use super::hashes::{
+    DIRECTORY_RECORD_BYTES, HASH_RULE, HEAD_BYTES, HashRole, Origin, SOURCE_BYTES, STORED,
+};
+use super::origins::{PackedOrigin, Widths};
 use super::stems::{SplitName, StemRows};
 use crate::CompileError;
 use crate::hash::{Digest, DigestKind};
@@ -10,7 +13,18 @@ use crate::hash::{Digest, DigestKind};
 pub(crate) struct HashRows {
     sets: Vec<Set>,
     stems: StemRows,
+    sources: SourceRows,
     count: u32,
+    number_max: u32,
+}
+
+/// Lines counted through all sources that have entries.
+#[derive(Debug, Default)]
+struct SourceRows {
+    /// The number of each, and what its lines are counted from.
+    sources: Vec<(u16, u32)>,
+    /// Behind the last line so far.
+    next: u32,
 }
 
 /// What a row tells besides where it comes from.
@@ -37,10 +51,33 @@ struct Set {
 struct Row<const N: usize> {
     size_bytes: u32,
     digest: [u8; N],
-    source: u16,
+    /// Counted through all sources.
     line: u32,
     stem: u32,
     number: u32,
+}
+
+impl SourceRows {
+    /// The number of a line among those of all sources. Sources come one after the other, and
+    /// their lines in order.
+    fn line_of(&mut self, source: u16, line: u32) -> Result<u32, CompileError> {
+        let from = match self.sources.last() {
+            Some((last, from)) if *last == source => *from,
+            _ => {
+                self.sources.push((source, self.next));
+                self.next
+            }
+        };
+        let line = from.checked_add(line).ok_or(CompileError::TooLarge)?;
+        self.next = line.checked_add(1).ok_or(CompileError::TooLarge)?;
+        Ok(line)
+    }
+
+    fn into_bytes(self) -> Vec<u8> {
+        let record = |(source, from): (u16, u32)| [u32::from(source), from].map(u32::to_le_bytes);
+        let records = self.sources.into_iter().map(record);
+        records.flatten().flatten().collect()
+    }
 }
 
 impl HashRows {
@@ -53,11 +90,13 @@ impl HashRows {
     }
 
     /// Adds a rule.
-    pub(crate) fn push(&mut self, key: &HashKey, origin: Origin) -> Result<(), CompileError> {
+    pub(crate) fn push(&mut self, key: &HashKey, mut origin: Origin) -> Result<(), CompileError> {
+        origin.line = self.sources.line_of(origin.source, origin.line)?;
         self.count = self.count.checked_add(1).ok_or(CompileError::TooLarge)?;
         if self.count >= HASH_RULE {
             return Err(CompileError::TooLarge);
         }
+        self.number_max = self.number_max.max(origin.number);
         let set = set_of(&mut self.sets, key);
         match key.digest {
             Digest::Md5(digest) => set.md5.push(row(key, digest, origin)),
@@ -70,16 +109,24 @@ impl HashRows {
     /// The section, in pieces.
     pub(crate) fn into_section(mut self) -> Vec<Vec<u8>> {
         let (stems, offsets) = self.stems.into_bytes();
+        let packing = Packing {
+            widths: Widths::for_greatest(PackedOrigin {
+                stem: u32::try_from(stems.len()).unwrap_or(u32::MAX),
+                number: self.number_max,
+                line: self.sources.next,
+            }),
+            offsets,
+        };
         self.sets.sort_by_key(|set| (set.role, set.pua));
         let mut tables = Vec::new();
         for set in self.sets {
             let head = |digest| (set.role, digest, set.pua);
-            tables.push((head(DigestKind::Md5), arrays(set.md5, &offsets)));
-            tables.push((head(DigestKind::Sha1), arrays(set.sha1, &offsets)));
-            tables.push((head(DigestKind::Sha256), arrays(set.sha256, &offsets)));
+            tables.push((head(DigestKind::Md5), arrays(set.md5, &packing)));
+            tables.push((head(DigestKind::Sha1), arrays(set.sha1, &packing)));
+            tables.push((head(DigestKind::Sha256), arrays(set.sha256, &packing)));
         }
         tables.retain(|(_, arrays)| arrays.entries > 0);
-        write(tables, stems)
+        write(tables, (stems, self.sources.into_bytes()), packing.widths)
     }
 }
 
@@ -87,7 +134,6 @@ fn row<const N: usize>(key: &HashKey, digest: [u8; N], origin: Origin) -> Row<N>
     Row {
         size_bytes: key.size_bytes,
         digest,
-        source: origin.source,
         line: origin.line,
         stem: origin.stem,
         number: origin.number,
@@ -115,6 +161,13 @@ fn set_of<'s>(sets: &'s mut Vec<Set>, key: &HashKey) -> &'s mut Set {
     &mut sets[index]
 }
 
+/// How entries are written.
+struct Packing {
+    widths: Widths,
+    /// Where each stem begins.
+    offsets: Vec<u32>,
+}
+
 /// A table's arrays as they are written.
 #[derive(Debug)]
 struct Arrays {
@@ -124,12 +177,12 @@ struct Arrays {
     bytes: [Vec<u8>; 4],
 }
 
-fn arrays<const N: usize>(mut rows: Vec<Row<N>>, stem_offsets: &[u32]) -> Arrays {
+fn arrays<const N: usize>(mut rows: Vec<Row<N>>, packing: &Packing) -> Arrays {
     rows.sort_unstable();
     let mut sizes = Vec::new();
     let mut starts = Vec::new();
     let mut digests = Vec::with_capacity(rows.len().saturating_mul(N));
-    let mut origins = Vec::with_capacity(rows.len().saturating_mul(super::hashes::ORIGIN_BYTES));
+    let mut origins = Vec::with_capacity(rows.len().saturating_mul(packing.widths.record_bytes()));
     let mut last = None;
     let mut size_count = 0u32;
     for (index, row) in (0u32..).zip(&rows) {
@@ -140,12 +193,14 @@ fn arrays<const N: usize>(mut rows: Vec<Row<N>>, stem_offsets: &[u32]) -> Arrays
             starts.extend(index.to_le_bytes());
         }
         let stem = usize::try_from(row.stem).ok();
-        let stem = stem.and_then(|stem| stem_offsets.get(stem));
+        let stem = stem.and_then(|stem| packing.offsets.get(stem));
         digests.extend_from_slice(&row.digest);
-        origins.extend_from_slice(&stem.copied().unwrap_or(STORED).to_le_bytes());
-        origins.extend_from_slice(&row.number.to_le_bytes());
-        origins.extend_from_slice(&row.line.to_le_bytes());
-        origins.extend_from_slice(&row.source.to_le_bytes());
+        let origin = PackedOrigin {
+            stem: stem.copied().unwrap_or(STORED),
+            number: row.number,
+            line: row.line,
+        };
+        packing.widths.write(origin, &mut origins);
     }
     Arrays {
         size_count,
@@ -155,7 +210,12 @@ fn arrays<const N: usize>(mut rows: Vec<Row<N>>, stem_offsets: &[u32]) -> Arrays
 }
 
 /// Writes the section from its tables, which come in the order of (role, side, digest).
-fn write(tables: Vec<((HashRole, DigestKind, bool), Arrays)>, mut stems: Vec<u8>) -> Vec<Vec<u8>> {
+fn write(
+    tables: Vec<((HashRole, DigestKind, bool), Arrays)>,
+    (mut stems, mut sources): (Vec<u8>, Vec<u8>),
+    widths: Widths,
+) -> Vec<Vec<u8>> {
+    let source_count = sources.len().wrapping_div(SOURCE_BYTES);
     let stem_bytes = u32::try_from(stems.len()).unwrap_or(u32::MAX);
     let directory_bytes = tables.len().saturating_mul(DIRECTORY_RECORD_BYTES);
     let mut offset = HEAD_BYTES.saturating_add(directory_bytes);
@@ -169,7 +229,17 @@ fn write(tables: Vec<((HashRole, DigestKind, bool), Arrays)>, mut stems: Vec<u8>
     head.extend((offset as u64).to_le_bytes());
     stems.resize(stems.len().next_multiple_of(16), 0);
     offset = offset.saturating_add(stems.len());
-    let mut pieces = vec![stems];
+    head.extend(
+        u32::try_from(source_count)
+            .unwrap_or(u32::MAX)
+            .to_le_bytes(),
+    );
+    head.extend(widths.bytes());
+    head.push(0);
+    head.extend((offset as u64).to_le_bytes());
+    sources.resize(sources.len().next_multiple_of(16), 0);
+    offset = offset.saturating_add(sources.len());
+    let mut pieces = vec![stems, sources];
     let mut first = 0u32;
     for ((role, digest, pua), arrays) in tables {
         head.extend([role as u8, digest as u8, u8::from(pua), 0]);

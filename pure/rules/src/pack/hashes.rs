@@ -1,26 +1,30 @@
 //! Hash tables: digests behind size gates.
 //!
-//! The section starts with a count u32, the stems' length u32 and their offset u64, and, for each
-//! table, 48 bytes: role u8, digest kind u8, potentially unwanted u8, zero u8, sizes u32, entries
-//! u32, the number of its first entry among those of all tables u32, and four offsets u64 into the
-//! section: the distinct sizes u32 in ascending order, for each the number of its first entry u32,
-//! the digests, and where each comes from. Entries are in order of (size, digest, source, line). A
-//! size that no signature has costs one binary search, and no digest is computed for it.
+//! The section starts with a count u32, the stems' length u32 and their offset u64, the sources'
+//! count u32, three widths u8, zero u8, and the sources' offset u64. Then come, for each table, 48
+//! bytes: role u8, digest kind u8, potentially unwanted u8, zero u8, sizes u32, entries u32, the
+//! number of its first entry among those of all tables u32, and four offsets u64 into the section:
+//! the distinct sizes u32 in ascending order, for each the number of its first entry u32, the
+//! digests, and where each comes from. Entries are in order of (size, digest, source, line). A size
+//! that no signature has costs one binary search, and no digest is computed for it.
 //!
 //! An entry is a rule of its own, and its number is the rule's: nothing leads from one to the
-//! other. Where it comes from is 14 bytes: stem u32 (see `stems`), number u32, line u32, source
-//! u16. Its line in the source follows from these, its digest and its size; where it was written in
-//! another way, the stem is all bits set, and the number says where its text is.
+//! other. Where it comes from is its stem (see `stems`), a number, and its line, counted through
+//! all sources, each in as many bytes as its width says. For each source with entries there is its
+//! number u32 and what its lines are counted from u32. The rule's text follows from these, its
+//! digest and its size; where it was written in another way, the stem is all bits set, and the
+//! number says where its text is.
 
+use super::origins::{PackedOrigin, Widths};
 use super::stems::{SplitName, Stem};
-use super::{RuleId, le_u16, le_u32, le_u64, record};
+use super::{RuleId, le_u32, le_u64, record};
 use crate::hash::{Digest, DigestKind, SIZE_ANY};
 
 /// Rules with this bit are entries of hash tables.
 pub(crate) const HASH_RULE: u32 = 1 << 31;
 /// The stem of an entry whose text is stored.
 pub(crate) const STORED: u32 = u32::MAX;
-pub(crate) const ORIGIN_BYTES: usize = 14;
+pub(crate) const SOURCE_BYTES: usize = 8;
 
 /// What a table's digests are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +40,7 @@ pub enum HashRole {
     Allow = 3,
 }
 
-pub(crate) const HEAD_BYTES: usize = 16;
+pub(crate) const HEAD_BYTES: usize = 32;
 pub(crate) const DIRECTORY_RECORD_BYTES: usize = 48;
 /// One table for each role, digest and side at the most.
 const TABLES_MAX: u32 = 24;
@@ -56,7 +60,15 @@ pub struct HashTable<'a> {
     origins: &'a [u8],
     /// The number of its first entry among those of all tables.
     first: u32,
+    shared: Shared<'a>,
+}
+
+/// What all tables share.
+#[derive(Clone, Copy, Debug)]
+struct Shared<'a> {
     stems: &'a [u8],
+    sources: &'a [u8],
+    widths: Widths,
 }
 
 /// Where an entry comes from.
@@ -83,15 +95,23 @@ impl<'a> HashTable<'a> {
         if count > TABLES_MAX {
             return None;
         }
-        let start = usize::try_from(le_u64(section, 8)?).ok()?;
-        let length = usize::try_from(le_u32(section, 4)?).ok()?;
-        let stems = section.get(start..start.checked_add(length)?)?;
+        let shared = |length: usize, offset: usize, size_bytes: usize| {
+            let start = usize::try_from(le_u64(section, offset)?).ok()?;
+            let length = usize::try_from(le_u32(section, length)?).ok()?;
+            section.get(start..start.checked_add(length.checked_mul(size_bytes)?)?)
+        };
+        let [stem, number, line, _] = le_u32(section, 20)?.to_le_bytes();
+        let shared = Shared {
+            stems: shared(4, 8, 1)?,
+            sources: shared(16, 24, SOURCE_BYTES)?,
+            widths: Widths::read([stem, number, line])?,
+        };
         (0..count)
-            .map(|index| Self::read(section, index, stems))
+            .map(|index| Self::read(section, index, shared))
             .collect()
     }
 
-    fn read(section: &'a [u8], index: u32, stems: &'a [u8]) -> Option<Self> {
+    fn read(section: &'a [u8], index: u32, shared: Shared<'a>) -> Option<Self> {
         let head = record(section.get(HEAD_BYTES..)?, index, DIRECTORY_RECORD_BYTES)?;
         let role = match head.first()? {
             0 => HashRole::File,
@@ -115,9 +135,9 @@ impl<'a> HashTable<'a> {
             sizes: array(16, size_count, 4)?,
             starts: array(24, size_count, 4)?,
             digests: array(32, entry_count, digest.size_bytes())?,
-            origins: array(40, entry_count, ORIGIN_BYTES)?,
+            origins: array(40, entry_count, shared.widths.record_bytes())?,
             first: le_u32(head, 12)?,
-            stems,
+            shared,
         })
     }
 
@@ -146,7 +166,8 @@ impl<'a> HashTable<'a> {
 
     /// How many entries there are.
     pub(crate) fn len(&self) -> u32 {
-        u32::try_from(self.origins.len().wrapping_div(ORIGIN_BYTES)).unwrap_or(u32::MAX)
+        let width = self.shared.widths.record_bytes();
+        u32::try_from(self.origins.len().checked_div(width).unwrap_or(0)).unwrap_or(u32::MAX)
     }
 
     /// The rules that its entries are.
@@ -159,13 +180,12 @@ impl<'a> HashTable<'a> {
     pub(crate) fn named(&self, name: &[u8]) -> impl Iterator<Item = RuleId> {
         let wanted = SplitName::of(name);
         let is_wanted = move |index: &u32| {
-            let Some(origin) = self.origin(*index) else {
+            let Some(PackedOrigin { stem, number, .. }) = self.packed(*index) else {
                 return false;
             };
-            let may_be = wanted.number.is_none_or(|number| number == origin.number);
+            let may_be = wanted.number.is_none_or(|wanted| wanted == number);
             may_be
-                && Stem::at(self.stems, origin.stem)
-                    .is_some_and(|stem| stem.makes(wanted, origin.number))
+                && Stem::at(self.shared.stems, stem).is_some_and(|stem| stem.makes(wanted, number))
         };
         let rule = |index| rule_of(self.first, index);
         (0..self.len()).filter(is_wanted).filter_map(rule)
@@ -174,7 +194,7 @@ impl<'a> HashTable<'a> {
     /// The rules whose texts are stored.
     pub(crate) fn stored(&self) -> impl Iterator<Item = RuleId> {
         let is_stored = |index: &u32| {
-            self.origin(*index)
+            self.packed(*index)
                 .is_some_and(|origin| origin.stem == STORED)
         };
         let rule = |index| rule_of(self.first, index);
@@ -194,14 +214,33 @@ impl<'a> HashTable<'a> {
         })
     }
 
+    fn packed(&self, index: u32) -> Option<PackedOrigin> {
+        let widths = self.shared.widths;
+        widths.read_record(record(self.origins, index, widths.record_bytes())?)
+    }
+
     pub(crate) fn origin(&self, index: u32) -> Option<Origin> {
-        let fields = record(self.origins, index, ORIGIN_BYTES)?;
+        let packed = self.packed(index)?;
+        let (source, line) = self.place_of(packed.line)?;
         Some(Origin {
-            stem: le_u32(fields, 0)?,
-            number: le_u32(fields, 4)?,
-            line: le_u32(fields, 8)?,
-            source: le_u16(fields, 12)?,
+            source,
+            line,
+            stem: packed.stem,
+            number: packed.number,
         })
+    }
+
+    /// The source of a line that is counted through all of them, and its number there.
+    fn place_of(&self, line: u32) -> Option<(u16, u32)> {
+        let count = u32::try_from(self.shared.sources.len().wrapping_div(SOURCE_BYTES)).ok()?;
+        let source = |index| record(self.shared.sources, index, SOURCE_BYTES);
+        let from = |index| source(index).and_then(|source| le_u32(source, 4));
+        let after = lower_bound(0, count, |index| {
+            from(index).is_some_and(|from| from <= line)
+        });
+        let found = source(after.checked_sub(1)?)?;
+        let line = line.checked_sub(le_u32(found, 4)?)?;
+        Some((u16::try_from(le_u32(found, 0)?).ok()?, line))
     }
 
     fn digest_at(&self, index: u32) -> Option<Digest> {
@@ -267,7 +306,7 @@ impl<'a> Entry<'a> {
 
     /// Its stem; none where its text is stored.
     pub(crate) fn stem(&self) -> Option<Stem<'a>> {
-        Stem::at(self.table.stems, self.origin.stem)
+        Stem::at(self.table.shared.stems, self.origin.stem)
     }
 }
 

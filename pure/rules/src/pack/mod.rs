@@ -13,6 +13,8 @@
 mod hash_rows;
 mod hashes;
 mod logicals;
+mod origins;
+mod placed;
 mod read;
 mod search;
 mod stems;
@@ -21,6 +23,7 @@ mod yara;
 
 pub use hashes::{HashRole, HashTable};
 pub use logicals::LogicalEntry;
+pub use placed::PlacedAnchor;
 pub use read::{BodyRule, Pack, PackError, PartRecord, RuleId, RuleRecord};
 pub use search::{Block, Buffers, Found, Group, SearchTable, small_search};
 pub use yara::YaraSource;
@@ -28,6 +31,7 @@ pub use yara::YaraSource;
 pub(crate) use hash_rows::{HashKey, HashRows};
 pub(crate) use hashes::{Origin, STORED};
 pub(crate) use logicals::LogicalRows;
+pub(crate) use placed::PlacedRows;
 pub(crate) use search::{SearchRows, write_section as write_search};
 pub(crate) use write::{Arena, write_image};
 pub(crate) use yara::{YaraPlace, YaraTables};
@@ -80,10 +84,14 @@ pub(crate) enum SectionId {
     Unanchored = 16,
     /// Rules about what containers say of their members: see `metadata`.
     Metadata = 17,
+    /// Anchors at one place: see `placed`.
+    Placed = 18,
+    /// Blocked certificates: see `certificates`.
+    Certificates = 19,
 }
 
 impl SectionId {
-    pub(crate) const COUNT: usize = 17;
+    pub(crate) const COUNT: usize = 19;
 }
 
 pub(crate) const RULE_BYTES: usize = 16;

@@ -5,12 +5,15 @@ use std::borrow::Cow;
 use super::hashes::{Entry, STORED};
 use super::{
     BODY_BYTES, DROPPED_BYTES, Group, HEADER_BYTES, HashTable, LogicalEntry, MAGIC, NO_LOGICAL,
-    PART_BYTES, RULE_BYTES, RULE_TEXT_IN_YARA, SECTION_RECORD_BYTES, SearchTable, SectionId,
-    VERSION, le_u16, le_u32, le_u64, logicals, record,
+    PART_BYTES, PlacedAnchor, RULE_BYTES, RULE_TEXT_IN_YARA, SECTION_RECORD_BYTES, SearchTable,
+    SectionId, VERSION, le_u16, le_u32, le_u64, logicals, placed, record,
 };
 use crate::body::{Gap, Program};
 use crate::hash::{self, SIZE_ANY, to_hex};
-use crate::{Anchor, Kind, MetadataRule, Offset, SourceKind, metadata, passwords};
+use crate::{
+    Anchor, BlockedCertificate, Kind, MetadataRule, Offset, SourceKind, certificates, metadata,
+    passwords,
+};
 
 /// A rule's number in its pack. Those with digests are numbered apart from the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,6 +133,12 @@ impl<'a> Pack<'a> {
         &self.hash_tables
     }
 
+    /// How large the search tables are.
+    #[must_use]
+    pub fn search_bytes(&self) -> usize {
+        self.section(SectionId::Search).len()
+    }
+
     /// The search tables.
     #[must_use]
     pub fn search_tables(&self) -> &[SearchTable<'a>] {
@@ -139,6 +148,11 @@ impl<'a> Pack<'a> {
     /// Passwords that archives are opened with, in the order in which they are tried.
     pub fn passwords(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         passwords::read(self.section(SectionId::Passwords))
+    }
+
+    /// Certificates that no file should carry.
+    pub fn blocked_certificates(&self) -> impl Iterator<Item = BlockedCertificate<'a>> + use<'a> {
+        certificates::read(self.section(SectionId::Certificates))
     }
 
     /// Rules about what containers say of their members.
@@ -269,6 +283,11 @@ impl<'a> Pack<'a> {
     #[must_use]
     pub fn logical(&self, index: u32) -> Option<LogicalEntry<'a>> {
         logicals::read(self.section(SectionId::Logicals), index)
+    }
+
+    /// The anchors at one place that are for objects of a group, in the order of their places.
+    pub fn placed(&self, group: Group) -> impl Iterator<Item = PlacedAnchor> + use<'a> {
+        placed::read(self.section(SectionId::Placed), group)
     }
 
     /// The logical rules without an anchor that are for objects of a group.

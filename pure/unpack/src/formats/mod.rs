@@ -26,7 +26,7 @@ mod onenote;
 pub(crate) mod ooxml;
 pub(crate) mod package;
 mod pdf;
-mod pe;
+pub(crate) mod pe;
 mod powerpoint;
 mod recognised;
 mod rpm;

@@ -1,6 +1,7 @@
 //! PE: entry point, sections as the loader rounds them, imports, overlay. It takes what the
 //! headers say as far as they go: a damaged field loses that fact and no other.
 
+pub(crate) mod certificates;
 mod imports;
 
 use crate::fields::{array, u16_le, u32_le};

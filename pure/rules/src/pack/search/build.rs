@@ -2,15 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use simd::{ShapeMasks, fold, gram_hash};
+use simd::{ShapeMasks, context_bits, context_hash, fold, gram_hash};
 
-use super::long::{self, whole_bucket};
+use super::long::{self, Sizes, tag};
 use super::short::{self, PAIR_BYTES, pair, pair_bucket};
 use super::{DIRECTORY_RECORD_BYTES, DIRECTORY_START, Group, top};
 use crate::anchors::{Literal, Place, places, statistics};
 
-/// With so few literals a look at every place costs less than one by hashes.
-const FEW: usize = 48;
+/// From how many of something on a table is of another kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Thresholds {
+    /// With so few literals a look at every place costs less than one by hashes.
+    pub(super) few: usize,
+    /// With more whole contexts, eight bytes are looked up at every fourth place, not four.
+    pub(super) large: usize,
+}
+
+/// What was measured to do best: see `docs/engine.md`.
+const THRESHOLDS: Thresholds = Thresholds {
+    few: 48,
+    large: 1 << 18,
+};
 
 /// The literals of one group while its tables are built.
 #[derive(Debug, Default)]
@@ -36,6 +48,10 @@ pub fn small_search(rows: &[(Literal, u32)]) -> Vec<u8> {
 /// Writes the section. A group with literals of its own gets a table, with those for any object
 /// in it too.
 pub(crate) fn write_section(groups: &BTreeMap<Group, SearchRows>) -> Vec<u8> {
+    write_with(groups, THRESHOLDS)
+}
+
+pub(super) fn write_with(groups: &BTreeMap<Group, SearchRows>, thresholds: Thresholds) -> Vec<u8> {
     const ALIGNMENT: usize = 64;
     let used: Vec<_> = groups
         .iter()
@@ -53,7 +69,7 @@ pub(crate) fn write_section(groups: &BTreeMap<Group, SearchRows>) -> Vec<u8> {
         if *group != Group::Any {
             rows.extend_from_slice(any.unwrap_or_default());
         }
-        let head = Table::of(rows).write(*group, &mut section);
+        let head = Table::of(rows, thresholds).write(*group, &mut section);
         heads.extend(head);
     }
     if let Some(directory) = section.get_mut(DIRECTORY_START..) {
@@ -72,15 +88,19 @@ struct Table {
     partial: Vec<long::Entry>,
     short: Vec<short::Entry>,
     parts: Vec<u32>,
+    large: usize,
 }
 
 impl Table {
-    fn of(mut rows: Vec<(Literal, u32)>) -> Self {
+    fn of(mut rows: Vec<(Literal, u32)>, thresholds: Thresholds) -> Self {
         rows.sort_unstable();
         rows.dedup();
-        let mut table = Self::default();
+        let mut table = Self {
+            large: thresholds.large,
+            ..Self::default()
+        };
         let literals = || rows.chunk_by(|(one, _), (other, _)| one == other);
-        let few = literals().take(FEW.saturating_add(1)).count() <= FEW;
+        let few = literals().nth(thresholds.few).is_none();
         for same in literals() {
             // A count is 16 bits.
             for same in same.chunks(usize::from(u16::MAX)) {
@@ -141,10 +161,12 @@ impl Table {
             outside.filter(|(byte, _)| place.known.wrapping_shr(u32::from(*byte)) & 1 == 0);
         match outside.max() {
             None => self.partial.push(entry),
-            Some((_, shift)) => {
+            // Each has a value of its own, so that only one of them fits.
+            Some((byte, shift)) => {
                 let values = (0..=u8::MAX).filter(|value| value & 0x20 != 0);
                 self.partial.extend(values.map(|value| long::Entry {
                     context: entry.context | u64::from(value).wrapping_shl(shift),
+                    known: entry.known | 1u8.wrapping_shl(u32::from(byte)),
                     ..entry
                 }));
             }
@@ -154,76 +176,111 @@ impl Table {
     /// Appends the data; gives the record for the directory.
     fn write(mut self, group: Group, section: &mut Vec<u8>) -> [u8; DIRECTORY_RECORD_BYTES] {
         let offset = section.len() as u64;
-        let long = self.whole.len().saturating_add(self.partial.len());
-        let bitmap_bits = bits_for(long).saturating_add(4).clamp(10, 23);
-        let word_bits = bits_for(long).saturating_sub(1).clamp(4, 22);
-        let whole_bits = bits_for(self.whole.len()).min(22);
-        let partial_bits = bits_for(self.partial.len()).min(22);
-        let short_bits = bits_for(self.short.len()).min(14);
-        let counts = [&self.whole, &self.partial].map(Vec::len);
-        if long > 0 {
-            let looks = self.looks(bitmap_bits, word_bits);
-            section.extend(looks);
-            let by_context = |entry: &long::Entry| whole_bucket(entry.context, whole_bits);
-            put_buckets(
-                section,
-                &mut self.whole,
-                whole_bits,
-                by_context,
-                long::Entry::to_bytes,
-            );
-            let by_gram = |entry: &long::Entry| top(gram_hash(entry.gram()), partial_bits);
-            put_buckets(
-                section,
-                &mut self.partial,
-                partial_bits,
-                by_gram,
-                long::Entry::to_bytes,
-            );
+        let sizes = self.sizes();
+        let counts = [
+            self.whole.len(),
+            self.partial.len(),
+            self.short.len(),
+            self.parts.len(),
+        ];
+        if !self.whole.is_empty() || !self.partial.is_empty() {
+            self.write_long(&sizes, section);
         }
-        let short = self.short.len();
-        if short > 0 {
+        let short_bits = bits_for(self.short.len()).min(14);
+        if !self.short.is_empty() {
             put_masks(section, &mut self.short);
             let by_pair = |entry: &short::Entry| pair_bucket(entry.bytes, short_bits);
             put_buckets(
                 section,
                 &mut self.short,
-                short_bits,
-                by_pair,
+                (short_bits, by_pair),
                 short::Entry::to_bytes,
             );
         }
         section.extend(self.parts.iter().flat_map(|part| part.to_le_bytes()));
-        let bits = [bitmap_bits, word_bits, whole_bits, partial_bits, short_bits];
+        let bits = [
+            sizes.bitmap_bits,
+            sizes.word_bits,
+            sizes.cell_bits,
+            sizes.partial_word_bits,
+            sizes.partial_bucket_bits,
+            short_bits,
+        ];
         let bits = bits.map(|bits| u8::try_from(bits).unwrap_or(u8::MAX));
-        let counts = [counts[0], counts[1], short, self.parts.len()];
         head(group, bits, counts, offset)
     }
 
-    /// The bitmap and the words of the second look.
-    fn looks(&self, bitmap_bits: u32, word_bits: u32) -> Vec<u8> {
-        let mut bitmap = vec![0u8; 1usize.wrapping_shl(bitmap_bits.saturating_sub(3))];
-        let mut words = vec![0u64; 1usize.wrapping_shl(word_bits)];
-        for entry in self.whole.iter().chain(&self.partial) {
-            let hash = gram_hash(entry.gram());
-            set_bit(&mut bitmap, top(hash, bitmap_bits));
-            if let Some(word) = words.get_mut(top(hash, word_bits)) {
+    /// What was measured to do best: see `docs/engine.md`.
+    fn sizes(&self) -> Sizes {
+        let (whole, partial) = (bits_for(self.whole.len()), bits_for(self.partial.len()));
+        let is_large = self.whole.len() > self.large;
+        let in_bitmap = if is_large {
+            partial
+        } else {
+            whole.max(partial)
+        };
+        Sizes {
+            bitmap_bits: in_bitmap.saturating_add(4).clamp(10, 23),
+            word_bits: if is_large {
+                whole.saturating_sub(2).min(22)
+            } else {
+                0
+            },
+            cell_bits: whole.saturating_sub(3).clamp(1, 22),
+            partial_word_bits: partial.saturating_add(1).clamp(1, 22),
+            partial_bucket_bits: partial.min(22),
+        }
+    }
+
+    fn write_long(&mut self, sizes: &Sizes, section: &mut Vec<u8>) {
+        let mut grams = vec![0u8; 1usize.wrapping_shl(sizes.bitmap_bits).div_ceil(8)];
+        let whole = if sizes.word_bits == 0 {
+            self.whole.as_slice()
+        } else {
+            &[]
+        };
+        for entry in whole.iter().chain(&self.partial) {
+            set_bit(&mut grams, top(gram_hash(entry.gram()), sizes.bitmap_bits));
+        }
+        section.append(&mut grams);
+        if sizes.word_bits > 0 {
+            let mut words = vec![0u32; 1usize.wrapping_shl(sizes.word_bits)];
+            for entry in &self.whole {
+                let (first, second) = context_hash(entry.context);
+                if let Some(word) = words.get_mut(top(first, sizes.word_bits)) {
+                    *word |= context_bits(second);
+                }
+            }
+            section.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        }
+        put_cells(section, &mut self.whole, sizes.cell_bits);
+        let mut words = vec![0u64; 1usize.wrapping_shl(sizes.partial_word_bits)];
+        for entry in &self.partial {
+            let word = top(gram_hash(entry.gram()), sizes.partial_word_bits);
+            if let Some(word) = words.get_mut(word) {
                 *word |= entry.word();
             }
         }
-        bitmap.extend(words.iter().flat_map(|word| word.to_le_bytes()));
-        bitmap
+        section.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        let bits = sizes.partial_bucket_bits;
+        let by_gram = |entry: &long::Entry| top(gram_hash(entry.gram()), bits);
+        put_buckets(
+            section,
+            &mut self.partial,
+            (bits, by_gram),
+            long::Entry::to_bytes,
+        );
     }
 }
 
 fn head(
     group: Group,
-    bits: [u8; 5],
+    bits: [u8; 6],
     counts: [usize; 4],
     offset: u64,
 ) -> [u8; DIRECTORY_RECORD_BYTES] {
     let counts = counts.map(|count| u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
-    let fields = [group as u8].into_iter().chain(bits).chain([0; 2]);
+    let fields = [group as u8].into_iter().chain(bits).chain([0]);
     let fields = fields
         .chain(counts.into_iter().flatten())
         .chain(offset.to_le_bytes());
@@ -291,12 +348,31 @@ fn put_pair(pairs: &mut [u8; PAIR_BYTES], entry: &short::Entry) {
     set_bit(pairs, pair(fold(entry.bytes)));
 }
 
+/// Writes cells, then the entries in their order.
+fn put_cells(section: &mut Vec<u8>, entries: &mut [long::Entry], bits: u32) {
+    let number = |entry: &long::Entry| top(context_hash(entry.context).0, bits);
+    entries.sort_unstable_by_key(|entry| (number(entry), *entry));
+    let mut left = &*entries;
+    let mut first = 0usize;
+    for cell in 0..=1usize.wrapping_shl(bits) {
+        let count = left
+            .iter()
+            .take_while(|entry| number(entry) == cell)
+            .count();
+        let (own, rest) = left.split_at_checked(count).unwrap_or((left, &[]));
+        let tags = own.iter().map(|entry| tag(context_hash(entry.context).1));
+        section.extend(long::cell(u32::try_from(first).unwrap_or(u32::MAX), tags));
+        first = first.saturating_add(count);
+        left = rest;
+    }
+    section.extend(entries.iter().flat_map(|entry| entry.to_bytes()));
+}
+
 /// Writes where each bucket starts, then the entries in the order of their buckets.
 fn put_buckets<T: Copy + Ord, const SIZE: usize>(
     section: &mut Vec<u8>,
     entries: &mut [T],
-    bits: u32,
-    bucket: impl Fn(&T) -> usize,
+    (bits, bucket): (u32, impl Fn(&T) -> usize),
     to_bytes: impl Fn(T) -> [u8; SIZE],
 ) {
     entries.sort_unstable_by_key(|entry| (bucket(entry), *entry));

@@ -1,8 +1,9 @@
 //! Search tables: where the literals of a group of signatures may begin.
 //!
 //! The section starts with a count u32 and, from byte 16 on, a record of 48 bytes for each group:
-//! group u8, then the binary logarithms u8 of the sizes of: the bitmap in bits, the second look in
-//! words, the buckets of whole contexts, those of partial ones, those of short literals; two zeros;
+//! group u8, then the binary logarithms u8 of the sizes of: the bitmap of grams, the words and
+//! the cells of whole contexts, the words and the buckets of partial ones, the buckets of short
+//! literals; a zero;
 //! then the counts u32 of whole contexts, partial ones, short literals and part numbers, the offset
 //! u64 of the group's data, and zeros. A group's data starts at a multiple of 64 bytes:
 //!
@@ -17,7 +18,7 @@ mod build;
 mod long;
 mod short;
 
-use self::long::Long;
+use self::long::{Long, Sizes};
 use self::short::Short;
 use super::{le_u32, le_u64, record};
 
@@ -151,13 +152,19 @@ impl<'a> SearchTable<'a> {
         let long = if whole == 0 && partial == 0 {
             None
         } else {
-            let sizes = [bits(1)?, bits(2)?, bits(3)?, bits(4)?];
-            Some(Long::read(&mut data, sizes, (whole, partial))?)
+            let sizes = Sizes {
+                bitmap_bits: bits(1)?,
+                word_bits: bits(2)?,
+                cell_bits: bits(3)?,
+                partial_word_bits: bits(4)?,
+                partial_bucket_bits: bits(5)?,
+            };
+            Some(Long::read(&mut data, &sizes, (whole, partial))?)
         };
         let short = if short == 0 {
             None
         } else {
-            Some(Short::read(&mut data, bits(5)?, short)?)
+            Some(Short::read(&mut data, bits(6)?, short)?)
         };
         Some(Self {
             group: Group::of_target(*head.first()?)?,
@@ -187,6 +194,10 @@ impl<'a> SearchTable<'a> {
         work
     }
 
+    /// x
+    pub fn grams(&self) -> Option<simd::Grams<'a>> {
+        self.long.as_ref().map(|l| l.grams())
+    }
     /// The parts that a literal stands for.
     pub fn parts(&self, found: &Found) -> impl Iterator<Item = u32> + use<'a> {
         let first = found.first as usize;

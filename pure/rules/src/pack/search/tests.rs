@@ -1,3 +1,5 @@
+//! The search against a naive one: every literal, at every place, seam and edge.
+
 use std::collections::BTreeMap;
 
 use super::*;
@@ -80,8 +82,28 @@ fn by_table(
     all
 }
 
+/// As tables of many literals are, whatever their number.
+fn section(rows: &[(Literal, u32)], thresholds: build::Thresholds) -> Vec<u8> {
+    let mut literals = SearchRows::default();
+    rows.iter()
+        .for_each(|(literal, part)| literals.push(*literal, *part));
+    build::write_with(&BTreeMap::from([(Group::Any, literals)]), thresholds)
+}
+
+const KINDS: [build::Thresholds; 3] = [
+    build::Thresholds {
+        few: 48,
+        large: usize::MAX,
+    },
+    build::Thresholds {
+        few: 0,
+        large: usize::MAX,
+    },
+    build::Thresholds { few: 0, large: 0 },
+];
+
 fn check(noise: &mut Noise, rows: &[(Literal, u32)], planted: &[u8]) {
-    let section = small_search(rows);
+    let section = section(rows, KINDS[noise.next(KINDS.len())]);
     let tables = SearchTable::read_all(&section).unwrap();
     assert_eq!(tables.len(), 1);
     for block_bytes in [1, 7, 64, 1000, 1 << 20] {
@@ -121,29 +143,39 @@ fn a_literal_is_found_at_every_place_of_an_object_by_itself() {
         let text: Vec<u8> = (0..length)
             .map(|index| u8::try_from(0x41 + (index * 29) % 150).unwrap())
             .collect();
-        let mut rows = vec![(Literal::new(&text).unwrap(), 7)];
-        for few in [true, false] {
-            if !few {
-                let fill = (0..100u32).map(|part| {
-                    let text: Vec<u8> = (0..9)
-                        .map(|index| u8::try_from(part).unwrap().wrapping_mul(7 + index))
-                        .collect();
-                    (Literal::new(&text).unwrap(), 1000 + part)
-                });
-                rows.extend(fill);
-            }
-            let section = small_search(&rows);
+        let rows = [(Literal::new(&text).unwrap(), 7)];
+        for kind in KINDS {
+            let section = section(&rows, kind);
             let table = SearchTable::read_all(&section).unwrap()[0];
             for lead in 0..40 {
                 for trail in 0..8 {
                     let mut bytes = vec![0x99; lead];
                     bytes.extend(&text);
                     bytes.extend(vec![0x88; trail]);
-                    let found = by_table(&table, &rows[..1], &bytes, 1 << 20);
-                    assert_eq!(found, [(lead, 7)], "{length}, {lead}, {trail}, {few}");
+                    let found = by_table(&table, &rows, &bytes, 1 << 20);
+                    assert_eq!(found, [(lead, 7)], "{length}, {lead}, {trail}, {kind:?}");
                 }
             }
         }
+    }
+}
+
+#[test]
+fn literals_that_share_contexts_are_all_found() {
+    // More in one cell than it has tags for.
+    let rows: Vec<(Literal, u32)> = (0..100u8)
+        .map(|part| {
+            let text = [b"the very same context", &[part, b'!'][..]].concat();
+            (Literal::new(&text).unwrap(), u32::from(part))
+        })
+        .collect();
+    for kind in KINDS {
+        let section = section(&rows, kind);
+        let table = SearchTable::read_all(&section).unwrap()[0];
+        let bytes = [&[7; 9], rows[60].0.as_bytes(), &[9; 9]].concat();
+        let found = by_table(&table, &rows, &bytes, 1 << 20);
+        // Folded, 60 and 28 are the same byte.
+        assert_eq!(found, [(9, 28), (9, 60)], "{kind:?}");
     }
 }
 
@@ -184,18 +216,22 @@ fn a_damaged_section_is_refused_or_finds_nothing_worse() {
             (Literal::new(&noise.bytes(length)).unwrap(), part)
         })
         .collect();
-    let section = small_search(&rows);
-    let bytes = noise.bytes(500);
+    for kind in KINDS {
+        damage(&section(&rows, kind), &noise.bytes(500));
+    }
+}
+
+fn damage(section: &[u8], bytes: &[u8]) {
     for cut in (0..section.len()).step_by(61) {
         assert!(SearchTable::read_all(&section[..cut]).is_none());
     }
     for at in (0..64).chain((64..section.len()).step_by(37)) {
-        let mut damaged = section.clone();
+        let mut damaged = section.to_vec();
         damaged[at] ^= 0xff;
         for table in SearchTable::read_all(&damaged).unwrap_or_default() {
             let mut found = Vec::new();
             let block = Block {
-                bytes: &bytes,
+                bytes,
                 from: 100,
                 to: 300,
             };
