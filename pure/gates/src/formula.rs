@@ -138,15 +138,65 @@ impl Formula {
         }
     }
 
-    /// What it takes to decide it, in an order.
-    pub(crate) fn work(&self) -> u32 {
+    /// Puts what is decided at once before what takes a look at the object; what a literal takes is
+    /// for the caller to say.
+    pub(crate) fn sort(&mut self, literal_work: &dyn Fn(u32) -> u64) {
+        match self {
+            Self::AtLeast { of, .. } => {
+                of.iter_mut().for_each(|one| one.sort(literal_work));
+                of.sort_by_cached_key(|one| one.work(literal_work));
+            }
+            Self::Not(inner) => inner.sort(literal_work),
+            Self::Unknown
+            | Self::Literal(_)
+            | Self::Rule(_)
+            | Self::Stands { .. }
+            | Self::Compare { .. } => {}
+        }
+    }
+
+    fn work(&self, literal_work: &dyn Fn(u32) -> u64) -> u64 {
         match self {
             Self::Unknown | Self::Compare { .. } => 0,
-            Self::Literal(_) => 1,
+            Self::Literal(number) => literal_work(*number),
             Self::Stands { .. } => 2,
             Self::Rule(_) => 4,
-            Self::Not(inner) => inner.work(),
-            Self::AtLeast { of, .. } => of.iter().map(Self::work).max().unwrap_or(0).max(3),
+            Self::Not(inner) => inner.work(literal_work),
+            Self::AtLeast { of, .. } => {
+                let most = of.iter().map(|one| one.work(literal_work)).max();
+                most.unwrap_or(0).max(3)
+            }
+        }
+    }
+
+    /// Whether it is false of whatever does not begin as a program for Windows or DOS does. What
+    /// rules need is for the caller to say.
+    pub(crate) fn needs_program(&self, rule_needs: &dyn Fn(u32) -> bool) -> bool {
+        match self {
+            Self::AtLeast { count, of } => {
+                let others = of.iter().filter(|one| !one.needs_program(rule_needs));
+                (others.count() as u64) < u64::from(*count)
+            }
+            Self::Rule(number) => rule_needs(*number),
+            Self::Compare { how, left, right } => {
+                let sides = [(left, right), (right, left)];
+                *how == Comparison::Equal && sides.into_iter().any(is_program)
+            }
+            Self::Stands { bytes, low, high } => {
+                let begins = [b'M', b'Z'].map(Masked::exact);
+                *low == Number::Constant(0) && *high == *low && bytes.starts_with(&begins)
+            }
+            Self::Unknown | Self::Literal(_) | Self::Not(_) => false,
+        }
+    }
+
+    /// The literals that it asks for.
+    pub(crate) fn literals(&self, found: &mut Vec<u32>) {
+        match self {
+            Self::Literal(number) => found.push(*number),
+            Self::AtLeast { of, .. } => of.iter().for_each(|one| one.literals(found)),
+            Self::Not(inner) => inner.literals(found),
+            Self::Unknown | Self::Rule(_) | Self::Stands { .. } | Self::Compare { .. } => {}
         }
     }
 
@@ -161,6 +211,21 @@ impl Formula {
         };
         deepest.saturating_add(1)
     }
+}
+
+/// What a program for Windows or DOS begins with, as a number.
+const PROGRAM: [u8; 2] = *b"MZ";
+
+/// Whether a number that is read is compared with what a program begins with.
+fn is_program((read, value): (&Number, &Number)) -> bool {
+    let (Number::Read(reading, place), Number::Constant(value)) = (read, value) else {
+        return false;
+    };
+    let wanted = match reading.is_big_endian {
+        true => u16::from_be_bytes(PROGRAM),
+        false => u16::from_le_bytes(PROGRAM),
+    };
+    reading.width_bytes == 2 && **place == Number::Constant(0) && *value == i64::from(wanted)
 }
 
 impl Number {
@@ -201,5 +266,29 @@ mod tests {
         assert_eq!(Formula::not(small()), Formula::Not(Box::new(small())));
         let both = Formula::all(vec![small(), Formula::Literal(1)]);
         assert_eq!(Formula::not(both), Formula::Unknown);
+    }
+
+    #[test]
+    fn what_only_a_program_can_be_is_known() {
+        let begins = |is_big_endian, value| Formula::Compare {
+            how: Comparison::Equal,
+            left: Number::Constant(value),
+            right: Number::Read(
+                Reading {
+                    width_bytes: 2,
+                    is_signed: false,
+                    is_big_endian,
+                },
+                Box::new(Number::Constant(0)),
+            ),
+        };
+        let needs = |formula: &Formula| formula.needs_program(&|rule| rule == 7);
+        assert!(needs(&begins(false, 0x5a4d)) && needs(&begins(true, 0x4d5a)));
+        assert!(!needs(&begins(false, 0x4d5a)) && !needs(&small()));
+        let with = |other| vec![begins(false, 0x5a4d), other];
+        assert!(needs(&Formula::all(with(Formula::Literal(1)))));
+        assert!(!needs(&Formula::any(with(Formula::Literal(1)))));
+        assert!(needs(&Formula::any(with(Formula::Rule(7)))));
+        assert!(!needs(&Formula::not(begins(false, 0x5a4d))));
     }
 }

@@ -29,6 +29,7 @@ const RUN_BYTES_MIN: usize = 5;
 const RUN_COST_MAX: u64 = 1 << 25;
 /// What is looked for without a search.
 pub(crate) const SEED_BYTES: usize = 2;
+const SEED_WORK: u64 = 8;
 /// So rare must such bytes be with what stands around them.
 const SEED_RARITY_MIN: u32 = 16;
 /// A byte of which some bits count.
@@ -152,6 +153,30 @@ impl Literal {
         let exact = pairs.filter(|(_, pair)| pair.iter().all(|byte| byte.mask == u8::MAX));
         let values = exact.map(|(place, pair)| (place, pair.map(|byte| byte.value)));
         values.min_by_key(|(_, pair)| statistics::rate(pair))
+    }
+
+    /// Of the four bytes that are looked up at a place the two that are best tested before, and where
+    /// in the four they stand.
+    pub(crate) fn pair(&self, place: usize) -> Option<(u32, [Masked; 2])> {
+        let gram = self.bytes.get(place..)?.first_chunk::<GRAM_BYTES>()?;
+        let pairs = (0u32..).zip(gram.array_windows::<2>());
+        let best = pairs.min_by_key(|(_, pair)| {
+            let unknown = pair.iter().map(|byte| (byte.mask | 0x20).count_zeros());
+            let values = pair.map(|byte| byte.value);
+            (unknown.sum::<u32>(), statistics::rate(&values))
+        });
+        best.map(|(offset, pair)| (offset, *pair))
+    }
+
+    /// What it takes to know whether it is there: the search for all tells it, or the object is read
+    /// for it, and where its two bytes are rare only once.
+    pub(crate) fn work(&self) -> u64 {
+        match (self.way(), self.seed()) {
+            (Way::Run { .. }, _) | (_, None) => 1,
+            (Way::Gram | Way::Seed, Some((_, pair))) => {
+                statistics::rate(&pair).saturating_add(SEED_WORK)
+            }
+        }
     }
 
     /// How rare it is: what is longer and less like text is rarer.

@@ -10,7 +10,7 @@ use crate::search::{Candidate, Search};
 use crate::words::{Facts, Words};
 use crate::write::{HAS_LINKS, HAS_NO_SEED, IS_NOT_SEARCHED, MAGIC};
 
-const HEAD_WORDS: usize = 11;
+const HEAD_WORDS: usize = 13;
 /// An object is searched in pieces of this size.
 const BLOCK_BYTES: usize = 256 << 10;
 /// So often an object may be read for literals that no search looks for, or so many bytes. What is
@@ -27,14 +27,36 @@ const STEPS_LEAST: u64 = 1 << 16;
 /// The table.
 #[derive(Clone, Copy, Debug)]
 pub struct Gates<'g> {
-    search: Search<'g>,
-    runs: Option<SearchTable<'g>>,
+    /// What is searched for in an object that begins as a program for Windows or DOS does.
+    programs: Searches<'g>,
+    /// And in others.
+    others: Searches<'g>,
     literals: &'g [[u8; LITERAL_BYTES]],
     bytes: &'g [u8],
     anchors: &'g [[u8; 4]],
     rules: &'g [[u8; RULE_BYTES]],
     formulas: &'g [u8],
     unanchored: &'g [[u8; 4]],
+}
+
+/// The searches for one kind of object.
+#[derive(Clone, Copy, Debug)]
+struct Searches<'g> {
+    grams: Search<'g>,
+    runs: Option<SearchTable<'g>>,
+}
+
+impl<'g> Searches<'g> {
+    /// The searches at the beginning of these bytes, and what follows them.
+    fn read(
+        bytes: &'g [u8],
+        (bucket_bits, entries, runs): (u32, u32, u32),
+    ) -> Option<(Self, &'g [u8])> {
+        let (grams, rest) = Search::read(bytes, (bucket_bits, entries))?;
+        let (runs, rest) = rest.split_at_checked(usize::try_from(runs).ok()?)?;
+        let runs = SearchTable::read_all(runs)?.first().copied();
+        Some((Self { grams, runs }, rest))
+    }
 }
 
 /// What an object has shown on its way; kept from one to the next.
@@ -78,21 +100,21 @@ impl<'g> Gates<'g> {
         if next()? != MAGIC {
             return None;
         }
-        let sizes = (next()?, next()?, next()?);
+        let programs = (next()?, next()?, next()?);
+        let others = (next()?, next()?, next()?);
         let mut count = || usize::try_from(head.next()?).ok();
-        let runs = count()?;
         let (literals, bytes, anchors) = (count()?, count()?, count()?);
         let (rules, formulas, unanchored) = (count()?, count()?, count()?);
-        let (search, mut rest) = Search::read(rest, sizes)?;
+        let (programs, rest) = Searches::read(rest, programs)?;
+        let (others, mut rest) = Searches::read(rest, others)?;
         let mut take = |bytes: usize| {
             let (taken, left) = rest.split_at_checked(bytes)?;
             rest = left;
             Some(taken)
         };
-        let runs = SearchTable::read_all(take(runs)?)?;
         Some(Self {
-            search,
-            runs: runs.first().copied(),
+            programs,
+            others,
             literals: take(literals.checked_add(1)?.checked_mul(LITERAL_BYTES)?)?
                 .as_chunks()
                 .0,
@@ -113,9 +135,15 @@ impl<'g> Gates<'g> {
         let mut steps = size_bytes
             .saturating_mul(STEPS_EACH)
             .saturating_add(STEPS_LEAST);
-        self.find_runs(object, passage, &mut steps);
-        if !self.search.is_empty() {
-            self.search.run(object, &mut |candidate| {
+        let searches = match object.starts_with(b"MZ") {
+            true => &self.programs,
+            false => &self.others,
+        };
+        if let Some(runs) = &searches.runs {
+            self.find_runs(object, (runs, passage), &mut steps);
+        }
+        if !searches.grams.is_empty() {
+            searches.grams.run(object, &mut |candidate| {
                 self.take(object, candidate, passage, &mut steps);
             });
         }
@@ -140,8 +168,12 @@ impl<'g> Gates<'g> {
         &passage.open
     }
 
-    fn find_runs(&self, object: &[u8], passage: &mut Passage, steps: &mut u64) {
-        let Some(table) = self.runs else { return };
+    fn find_runs(
+        &self,
+        object: &[u8],
+        (table, passage): (&SearchTable<'_>, &mut Passage),
+        steps: &mut u64,
+    ) {
         let mut found = std::mem::take(&mut passage.places);
         let mut from = 0usize;
         while from < object.len() {

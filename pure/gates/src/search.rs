@@ -1,21 +1,26 @@
 //! The search for literals that have no five bytes in a row, which the pack's search tables need.
-//! Four bytes at every place, in lower case, are hashed and looked up in a bitmap; a byte of them
-//! may be unknown, and is entered with each of its values.
+//! Each pair of bytes is looked up in a table; where it may be part of four bytes, in lower case,
+//! that belong to a literal, those are looked up. A byte of them may be unknown, and is entered
+//! with each of its values.
 //!
 //! ```text
-//! filter      2^bits bits
+//! pairs       for each pair of bytes, where in four it may stand, as bits u8
 //! starts      for each bucket the number of its first entry u32, and the count of all
 //! entries     in order of their buckets: the four bytes u32, literal in 24 bits, and in the 8 bits
 //!             above where the bytes lie in it
 //! ```
 
-use crate::literal::{GRAM_BYTES, Literal};
+use std::ops::Range;
+
+use crate::literal::{Literal, Masked};
 
 const ENTRY_BYTES: usize = 8;
 /// Literals have numbers of 24 bits.
 pub(crate) const LITERALS_MAX: usize = 1 << 24;
-/// Bits of the filter for each literal.
-const BITS_EACH: u32 = 5;
+/// A byte for each pair of bytes.
+const PAIRS: usize = 1 << 16;
+/// Where in four bytes a pair can stand.
+const PAIR_OFFSETS: u32 = 3;
 
 /// In lower case, as far as letters go.
 const FOLD: u32 = 0x2020_2020;
@@ -23,9 +28,8 @@ const FOLD: u32 = 0x2020_2020;
 /// The tables in place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Search<'a> {
-    filter_shift: u32,
     bucket_shift: u32,
-    filter: &'a [u8],
+    pairs: &'a [u8; PAIRS],
     starts: &'a [[u8; 4]],
     entries: &'a [[u8; ENTRY_BYTES]],
 }
@@ -42,21 +46,19 @@ impl<'a> Search<'a> {
     /// The tables at the beginning of these bytes, and what follows them.
     pub(crate) fn read(
         bytes: &'a [u8],
-        (filter_bits, bucket_bits, entries): (u32, u32, u32),
+        (bucket_bits, entries): (u32, u32),
     ) -> Option<(Self, &'a [u8])> {
-        if !(6..=26).contains(&filter_bits) || !(1..=26).contains(&bucket_bits) {
+        if !(1..=26).contains(&bucket_bits) {
             return None;
         }
-        let (filter, rest) =
-            bytes.split_at_checked(1usize.checked_shl(filter_bits)?.checked_div(8)?)?;
+        let (pairs, rest) = bytes.split_first_chunk::<PAIRS>()?;
         let starts = 1usize.checked_shl(bucket_bits)?.checked_add(1)?;
         let (starts, rest) = rest.split_at_checked(starts.checked_mul(4)?)?;
         let entries = usize::try_from(entries).ok()?.checked_mul(ENTRY_BYTES)?;
         let (entries, rest) = rest.split_at_checked(entries)?;
         let search = Self {
-            filter_shift: 32u32.checked_sub(filter_bits)?,
             bucket_shift: 32u32.checked_sub(bucket_bits)?,
-            filter,
+            pairs,
             starts: starts.as_chunks().0,
             entries: entries.as_chunks().0,
         };
@@ -70,39 +72,44 @@ impl<'a> Search<'a> {
 
     /// Hands over each place at which a literal may lie.
     ///
-    /// Places are tested 32 at a time into one word without a branch, since a hit is rare.
+    /// Pairs of bytes are tested eight at a time without a branch, since a hit is rare.
     pub(crate) fn run(&self, bytes: &[u8], found: &mut dyn FnMut(Candidate)) {
-        const AT_ONCE: usize = 32;
+        const AT_ONCE: usize = 8;
         let mut start = 0usize;
         while let Some(block) = bytes
             .get(start..)
-            .and_then(|rest| rest.first_chunk::<{ AT_ONCE + 3 }>())
+            .and_then(|rest| rest.first_chunk::<{ AT_ONCE + 1 }>())
         {
-            let mut hits = 0u32;
-            for (lane, gram) in (0u32..).zip(block.array_windows::<GRAM_BYTES>()) {
-                hits |= self
-                    .bit(u32::from_le_bytes(*gram) | FOLD)
-                    .wrapping_shl(lane);
-            }
-            while hits != 0 {
-                let lane = hits.trailing_zeros() as usize;
-                self.look(bytes, start.saturating_add(lane), found);
-                hits &= hits.wrapping_sub(1);
+            let pairs = block.array_windows::<2>();
+            if pairs.fold(0, |all, pair| all | self.offsets(*pair)) != 0 {
+                self.look_at(bytes, start..start.saturating_add(AT_ONCE), found);
             }
             start = start.saturating_add(AT_ONCE);
         }
-        let rest = bytes.get(start..).unwrap_or_default();
-        for place in 0..rest.len() {
-            self.look(bytes, start.saturating_add(place), found);
-        }
+        self.look_at(bytes, start..bytes.len(), found);
     }
 
-    /// 1 where the filter has these four bytes, else 0.
+    /// Where in four bytes that are looked up this pair may stand, as bits.
     #[inline]
-    fn bit(&self, gram: u32) -> u32 {
-        let bit = hash(gram).wrapping_shr(self.filter_shift);
-        let byte = self.filter.get(bit.wrapping_shr(3) as usize).copied();
-        u32::from(byte.unwrap_or(0)).wrapping_shr(bit & 7) & 1
+    fn offsets(&self, pair: [u8; 2]) -> u8 {
+        let place = usize::from(u16::from_le_bytes(pair));
+        self.pairs.get(place).copied().unwrap_or(0)
+    }
+
+    #[cold]
+    fn look_at(&self, bytes: &[u8], places: Range<usize>, found: &mut dyn FnMut(Candidate)) {
+        for place in places {
+            let Some(pair) = bytes.get(place..).and_then(|rest| rest.first_chunk()) else {
+                return;
+            };
+            let offsets = self.offsets(*pair);
+            for offset in (0..PAIR_OFFSETS).filter(|offset| offsets.wrapping_shr(*offset) & 1 != 0)
+            {
+                if let Some(at) = place.checked_sub(offset as usize) {
+                    self.look(bytes, at, found);
+                }
+            }
+        }
     }
 
     fn look(&self, bytes: &[u8], at: usize, found: &mut dyn FnMut(Candidate)) {
@@ -142,30 +149,27 @@ fn hash(gram: u32) -> u32 {
 
 /// The tables of these literals with their numbers: the sizes that [`Search::read`] takes, and the
 /// bytes.
-pub(crate) fn write(literals: &[(u32, &Literal)]) -> ((u32, u32, u32), Vec<u8>) {
+pub(crate) fn write(literals: &[(u32, &Literal)]) -> ((u32, u32), Vec<u8>) {
     let mut grams: Vec<(u32, u32)> = Vec::new();
+    let mut bytes = vec![0u8; PAIRS];
     for (number, literal) in literals {
         let (place, values) = literal.grams();
+        if let Some((offset, pair)) = literal.pair(place) {
+            enter(&mut bytes, offset, pair);
+        }
         let place = u32::try_from(place).unwrap_or(0).wrapping_shl(24);
         grams.extend(values.into_iter().map(|gram| (gram | FOLD, number | place)));
     }
     grams.sort_unstable();
     grams.dedup();
     let bits = grams.len().max(1).next_power_of_two().trailing_zeros();
-    let filter_bits = bits.saturating_add(BITS_EACH).clamp(13, 26);
     let bucket_bits = bits.clamp(8, 24);
-    let mut filter = vec![0u8; 1usize.wrapping_shl(filter_bits).div_ceil(8)];
-    let mut entries: Vec<(u32, u32, u32)> = Vec::new();
-    for (gram, literal) in grams {
-        let bit = hash(gram).wrapping_shr(32u32.saturating_sub(filter_bits));
-        if let Some(byte) = filter.get_mut(bit.wrapping_shr(3) as usize) {
-            *byte |= 1u8.wrapping_shl(bit & 7);
-        }
-        let bucket = hash(gram).wrapping_shr(32u32.saturating_sub(bucket_bits));
-        entries.push((bucket, gram, literal));
-    }
+    let bucket = |gram| hash(gram).wrapping_shr(32u32.saturating_sub(bucket_bits));
+    let entries = grams
+        .into_iter()
+        .map(|(gram, literal)| (bucket(gram), gram, literal));
+    let mut entries: Vec<(u32, u32, u32)> = entries.collect();
     entries.sort_unstable();
-    let mut bytes = filter;
     let mut waiting = entries.iter().map(|entry| entry.0).peekable();
     let mut index = 0u32;
     for bucket in 0..1u32.wrapping_shl(bucket_bits) {
@@ -179,13 +183,23 @@ pub(crate) fn write(literals: &[(u32, &Literal)]) -> ((u32, u32, u32), Vec<u8>) 
         bytes.extend(gram.to_le_bytes());
         bytes.extend(literal.to_le_bytes());
     }
-    ((filter_bits, bucket_bits, index), bytes)
+    ((bucket_bits, index), bytes)
+}
+
+/// Enters all values of a pair, in either case.
+fn enter(pairs: &mut [u8], offset: u32, [first, second]: [Masked; 2]) {
+    let is_one = |byte: Masked, value: u8| (value ^ byte.value) & byte.mask & !0x20 == 0;
+    for (value, offsets) in (0..=u16::MAX).zip(pairs) {
+        let [low, high] = value.to_le_bytes();
+        if is_one(first, low) && is_one(second, high) {
+            *offsets |= 1u8.wrapping_shl(offset);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::literal::Masked;
 
     #[test]
     fn a_literal_is_found_wherever_it_lies_and_in_either_case() {

@@ -30,10 +30,8 @@ pub(crate) fn write(formula: &Formula, words: &mut Vec<u32>) {
         Formula::Literal(number) => part(words, (LITERAL, 0), |words| words.push(*number)),
         Formula::AtLeast { count, of } => part(words, (AT_LEAST, 0), |words| {
             words.push(*count);
-            // What is decided at once comes before what takes a look at the object.
-            let mut of: Vec<&Formula> = of.iter().collect();
-            of.sort_by_key(|one| one.work());
-            of.into_iter().for_each(|one| write(one, words));
+            words.push(u32::try_from(of.len()).unwrap_or(u32::MAX));
+            of.iter().for_each(|one| write(one, words));
         }),
         Formula::Not(inner) => part(words, (NOT, 0), |words| write(inner, words)),
         Formula::Rule(number) => part(words, (RULE, 0), |words| words.push(*number)),
@@ -158,19 +156,25 @@ fn may_hold(part: Part<'_>, facts: &mut dyn Facts, depth: u32) -> bool {
         NOT => own
             .next_part()
             .is_none_or(|inner| may_fail(inner, facts, depth)),
-        AT_LEAST => {
-            let mut missing = own.word().unwrap_or(0);
-            while missing > 0
-                && let Some(one) = own.next_part()
-            {
-                missing = missing.saturating_sub(u32::from(may_hold(one, facts, depth)));
-            }
-            missing == 0
-        }
+        AT_LEAST => at_least(own, &mut |one| may_hold(one, facts, depth)),
         STANDS => stands(own, facts.bytes(), depth) != Some(false),
         COMPARE => compare(part.detail, own, facts.bytes(), depth) != Some(false),
         _ => true,
     }
+}
+
+/// Whether as many of the parts are true as are wanted; no more are asked than it takes to know.
+fn at_least(mut own: Words<'_>, is_true: &mut dyn FnMut(Part<'_>) -> bool) -> bool {
+    let mut missing = own.word().unwrap_or(0);
+    let mut left = own.word().unwrap_or(0);
+    while missing > 0 {
+        let Some(part) = own.next_part().filter(|_| missing <= left) else {
+            return false;
+        };
+        missing = missing.saturating_sub(u32::from(is_true(part)));
+        left = left.saturating_sub(1);
+    }
+    true
 }
 
 /// Whether bytes stand between two places, if that can be told.
@@ -205,17 +209,9 @@ fn may_fail(part: Part<'_>, facts: &mut dyn Facts, depth: u32) -> bool {
     let Some(depth) = depth.checked_sub(1) else {
         return true;
     };
-    let mut own = part.own;
+    let own = part.own;
     match part.kind {
-        AT_LEAST => {
-            let mut missing = own.word().unwrap_or(0);
-            while missing > 0
-                && let Some(one) = own.next_part()
-            {
-                missing = missing.saturating_sub(u32::from(!may_fail(one, facts, depth)));
-            }
-            missing > 0
-        }
+        AT_LEAST => !at_least(own, &mut |one| !may_fail(one, facts, depth)),
         COMPARE => compare(part.detail, own, facts.bytes(), depth) != Some(true),
         _ => true,
     }

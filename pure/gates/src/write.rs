@@ -1,10 +1,11 @@
 //! Rules on their way into a gate table.
 //!
 //! ```text
-//! head        magic, filter bits, bucket bits, entries, the length of the runs' search, literals,
-//!             literals' bytes, anchors, rules, formulas' words, rules without anchors: each u32
-//! search      see `search.rs`
-//! runs        a search section as in a pack, whose part numbers are literals
+//! head        magic; for programs, which begin with MZ, and for other objects: bucket bits, entries,
+//!             the length of the runs' search; then how many literals, literals' bytes, anchors,
+//!             rules, formulas' words, rules without anchors: each u32
+//! searches    for programs and for others, whose rules ask for less: a search as in `search.rs`,
+//!             and a section as in a pack, whose part numbers are literals
 //! literals    for each: where its bytes start u32; its length u8; 1 if it has links, 2 if no search
 //!             looks for it and 4 if it can't be looked for u8; where in it those bytes lie that are
 //!             looked for u8; zero u8; its first anchor u32; and one more that ends the last
@@ -80,6 +81,8 @@ pub struct GateBuilder {
     formulas: Vec<Formula>,
     covers: Vec<Option<Cover>>,
     chains: Vec<u32>,
+    /// Rules that match nothing but programs for Windows or DOS.
+    programs: Vec<bool>,
 }
 
 impl GateBuilder {
@@ -107,7 +110,18 @@ impl GateBuilder {
         self.push(Formula::Unknown)
     }
 
-    fn push(&mut self, formula: Formula) -> RuleGate {
+    fn push(&mut self, mut formula: Formula) -> RuleGate {
+        let list = self.literals.list();
+        formula.sort(&|number| {
+            let literal = list.get(usize::try_from(number).unwrap_or(usize::MAX));
+            literal.map_or(0, Literal::work)
+        });
+        let is_program = |number: u32| {
+            let number = usize::try_from(number).unwrap_or(usize::MAX);
+            self.programs.get(number) == Some(&true)
+        };
+        let is_program = formula.needs_program(&is_program);
+        self.programs.push(is_program);
         let known = cover::Known {
             literals: self.literals.list(),
             rules: &self.covers,
@@ -186,28 +200,31 @@ impl GateBuilder {
         anchors.sort_unstable();
         let list = self.literals.list();
         let plan = Plan::of(list, &anchors);
-        let (sizes, search) = search::write(&plan.grams);
+        let elsewhere = self.elsewhere();
+        let mut heads = Vec::new();
+        let mut searches = Vec::new();
+        for plan in [&plan, &plan.only(&elsewhere)] {
+            let ((bucket_bits, entries), grams) = search::write(&plan.grams);
+            let mut runs = small_search(&plan.runs);
+            runs.resize(runs.len().next_multiple_of(4), 0);
+            heads.extend([bucket_bits, entries, count(runs.len())]);
+            searches.extend(grams);
+            searches.extend(runs);
+        }
         let (literals, bytes) = literals(list, &plan, &anchors);
         let anchors: Vec<u32> = anchors.into_iter().map(|(_, rule)| rule).collect();
-        let mut runs = small_search(&plan.runs);
-        runs.resize(runs.len().next_multiple_of(4), 0);
-        let (filter_bits, bucket_bits, entries) = sizes;
-        let head = [
-            MAGIC,
-            filter_bits,
-            bucket_bits,
-            entries,
-            count(runs.len()),
-            count(list.len()),
-            count(bytes.len()),
-            count(anchors.len()),
-            count(self.formulas.len()),
-            count(formulas.len()),
-            count(unanchored.len()),
+        let mut table = to_bytes(&[MAGIC]);
+        table.extend(to_bytes(&heads));
+        let counts = [
+            list.len(),
+            bytes.len(),
+            anchors.len(),
+            self.formulas.len(),
+            formulas.len(),
+            unanchored.len(),
         ];
-        let mut table = to_bytes(&head);
-        table.extend(search);
-        table.extend(runs);
+        table.extend(to_bytes(&counts.map(count)));
+        table.extend(searches);
         table.extend(to_bytes(&literals));
         table.extend(bytes);
         for words in [anchors, rules, formulas, unanchored] {
@@ -217,7 +234,27 @@ impl GateBuilder {
     }
 }
 
+impl GateBuilder {
+    /// For each literal whether any rule asks for it in an object that is no program.
+    fn elsewhere(&self) -> Vec<bool> {
+        let mut asked = Vec::new();
+        for (formula, is_program) in self.formulas.iter().zip(&self.programs) {
+            if !is_program {
+                formula.literals(&mut asked);
+            }
+        }
+        let mut elsewhere = vec![false; self.literals.list().len()];
+        for number in asked {
+            if let Some(own) = elsewhere.get_mut(usize::try_from(number).unwrap_or(usize::MAX)) {
+                *own = true;
+            }
+        }
+        elsewhere
+    }
+}
+
 /// How each literal is looked for.
+#[derive(Default)]
 struct Plan<'p> {
     /// For the search for all.
     runs: Vec<(rules::anchors::Literal, u32)>,
@@ -229,11 +266,7 @@ struct Plan<'p> {
 
 impl<'p> Plan<'p> {
     fn of(list: &'p [Literal], anchors: &[(u32, u32)]) -> Self {
-        let mut plan = Self {
-            runs: Vec::new(),
-            grams: Vec::new(),
-            details: Vec::new(),
-        };
+        let mut plan = Self::default();
         for (number, literal) in (0u32..).zip(list) {
             let is_anchor = anchors
                 .binary_search_by_key(&number, |(owner, _)| *owner)
@@ -252,6 +285,21 @@ impl<'p> Plan<'p> {
             plan.details.push(detail);
         }
         plan
+    }
+
+    /// What of it is for these literals.
+    fn only(&self, literals: &[bool]) -> Self {
+        let is_wanted = |number: u32| {
+            let number = usize::try_from(number).unwrap_or(usize::MAX);
+            literals.get(number) == Some(&true)
+        };
+        let runs = self.runs.iter().copied();
+        let grams = self.grams.iter().copied();
+        Self {
+            runs: runs.filter(|(_, number)| is_wanted(*number)).collect(),
+            grams: grams.filter(|(number, _)| is_wanted(*number)).collect(),
+            details: Vec::new(),
+        }
     }
 
     fn run(&mut self, literal: &Literal, number: u32, (start, length): (usize, usize)) -> u32 {
