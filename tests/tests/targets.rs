@@ -371,6 +371,18 @@ fn normalised_text_matches_where_the_peer_says() {
     assert!(matches > 350, "only {matches} matches");
 }
 
+/// Such a set has no table to search with: normalised text was not looked at, and called clean.
+#[test]
+fn a_rule_for_one_place_of_normalised_text_fires_where_it_is_the_only_one() {
+    let scene = cli::Scene::default();
+    let rule = "Only.Placed-1;Engine:51-255,Target:7;0;0:6162\n";
+    let database = scene.write("p.ldb", rule.as_bytes());
+    let file = scene.write("t.txt", b"ABsolutely some words in a text\n");
+    let ran = cli::run(cli::candor().arg("scan").arg("--db").args([database, file]));
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.out.contains("Only.Placed-1 FOUND"), "{}", ran.out);
+}
+
 #[test]
 fn what_data_links_hold_is_looked_at_and_their_depth_is_bounded() {
     let scene = cli::Scene::default();

@@ -2,7 +2,7 @@
 //!
 //! All parts of these rules, and of those that have no anchor, go into a table that is built on the
 //! spot, and the object is searched once more. With every rule triggered this pass is the whole
-//! matcher, slow and plain: tests hold the first pass against it.
+//! matcher, slow and plain: `two_passes` holds the first pass against it.
 
 use std::ops::ControlFlow;
 
@@ -42,7 +42,8 @@ pub(crate) fn decide<'a>(
     let mut logicals = Logicals::new(&subject, &triggered.logicals);
     let direct = triggered.bodies.iter().copied();
     let section = small_search(&literals(&subject, direct.chain(logicals.bodies())));
-    let tables = SearchTable::read_all(&section).unwrap_or_default();
+    // More parts than a table has room for are not looked for, so nothing may be said.
+    let tables = SearchTable::read_all(&section).ok_or(Trouble::Limit(Reason::LimitMemory))?;
     let (span, chains) = (tools.span, tools.chains);
     let mut visit = |window: &Window<'_>, range, budget: &mut Budget| {
         let (places, work) = tools.search.block(&tables, window, range);

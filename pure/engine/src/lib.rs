@@ -32,6 +32,8 @@ mod reader;
 mod scanner;
 mod search;
 mod targets;
+#[cfg(test)]
+mod two_passes;
 mod window;
 
 pub use ahead::{Begun, begin_digests};

@@ -147,160 +147,88 @@ fn compress<const L: usize>(state: &mut [Words<L>; 4], blocks: [&[u8; BLOCK_BYTE
 
 macro_rules! step {
     ($mix:ident, $a:ident, $b:ident, $c:ident, $d:ident, $word:expr, $add:expr, $by:expr) => {
-        *$a = step::<L, $by>(*$a, $mix(*$b, *$c, *$d), *$word, $add, *$b);
+        *$a = step::<L, $by>(*$a, $mix(*$b, *$c, *$d), $word, $add, *$b);
     };
 }
 
 #[inline(always)]
 fn first_round<const L: usize>([a, b, c, d]: &mut [Words<L>; 4], words: &[Words<L>; 16]) {
-    let [
-        w0,
-        w1,
-        w2,
-        w3,
-        w4,
-        w5,
-        w6,
-        w7,
-        w8,
-        w9,
-        w10,
-        w11,
-        w12,
-        w13,
-        w14,
-        w15,
-    ] = words;
-    step!(first, a, b, c, d, w0, 0xd76a_a478, 7);
-    step!(first, d, a, b, c, w1, 0xe8c7_b756, 12);
-    step!(first, c, d, a, b, w2, 0x2420_70db, 17);
-    step!(first, b, c, d, a, w3, 0xc1bd_ceee, 22);
-    step!(first, a, b, c, d, w4, 0xf57c_0faf, 7);
-    step!(first, d, a, b, c, w5, 0x4787_c62a, 12);
-    step!(first, c, d, a, b, w6, 0xa830_4613, 17);
-    step!(first, b, c, d, a, w7, 0xfd46_9501, 22);
-    step!(first, a, b, c, d, w8, 0x6980_98d8, 7);
-    step!(first, d, a, b, c, w9, 0x8b44_f7af, 12);
-    step!(first, c, d, a, b, w10, 0xffff_5bb1, 17);
-    step!(first, b, c, d, a, w11, 0x895c_d7be, 22);
-    step!(first, a, b, c, d, w12, 0x6b90_1122, 7);
-    step!(first, d, a, b, c, w13, 0xfd98_7193, 12);
-    step!(first, c, d, a, b, w14, 0xa679_438e, 17);
-    step!(first, b, c, d, a, w15, 0x49b4_0821, 22);
+    step!(first, a, b, c, d, words[0], 0xd76a_a478, 7);
+    step!(first, d, a, b, c, words[1], 0xe8c7_b756, 12);
+    step!(first, c, d, a, b, words[2], 0x2420_70db, 17);
+    step!(first, b, c, d, a, words[3], 0xc1bd_ceee, 22);
+    step!(first, a, b, c, d, words[4], 0xf57c_0faf, 7);
+    step!(first, d, a, b, c, words[5], 0x4787_c62a, 12);
+    step!(first, c, d, a, b, words[6], 0xa830_4613, 17);
+    step!(first, b, c, d, a, words[7], 0xfd46_9501, 22);
+    step!(first, a, b, c, d, words[8], 0x6980_98d8, 7);
+    step!(first, d, a, b, c, words[9], 0x8b44_f7af, 12);
+    step!(first, c, d, a, b, words[10], 0xffff_5bb1, 17);
+    step!(first, b, c, d, a, words[11], 0x895c_d7be, 22);
+    step!(first, a, b, c, d, words[12], 0x6b90_1122, 7);
+    step!(first, d, a, b, c, words[13], 0xfd98_7193, 12);
+    step!(first, c, d, a, b, words[14], 0xa679_438e, 17);
+    step!(first, b, c, d, a, words[15], 0x49b4_0821, 22);
 }
 
 #[inline(always)]
 fn second_round<const L: usize>([a, b, c, d]: &mut [Words<L>; 4], words: &[Words<L>; 16]) {
-    let [
-        w0,
-        w1,
-        w2,
-        w3,
-        w4,
-        w5,
-        w6,
-        w7,
-        w8,
-        w9,
-        w10,
-        w11,
-        w12,
-        w13,
-        w14,
-        w15,
-    ] = words;
-    step!(second, a, b, c, d, w1, 0xf61e_2562, 5);
-    step!(second, d, a, b, c, w6, 0xc040_b340, 9);
-    step!(second, c, d, a, b, w11, 0x265e_5a51, 14);
-    step!(second, b, c, d, a, w0, 0xe9b6_c7aa, 20);
-    step!(second, a, b, c, d, w5, 0xd62f_105d, 5);
-    step!(second, d, a, b, c, w10, 0x0244_1453, 9);
-    step!(second, c, d, a, b, w15, 0xd8a1_e681, 14);
-    step!(second, b, c, d, a, w4, 0xe7d3_fbc8, 20);
-    step!(second, a, b, c, d, w9, 0x21e1_cde6, 5);
-    step!(second, d, a, b, c, w14, 0xc337_07d6, 9);
-    step!(second, c, d, a, b, w3, 0xf4d5_0d87, 14);
-    step!(second, b, c, d, a, w8, 0x455a_14ed, 20);
-    step!(second, a, b, c, d, w13, 0xa9e3_e905, 5);
-    step!(second, d, a, b, c, w2, 0xfcef_a3f8, 9);
-    step!(second, c, d, a, b, w7, 0x676f_02d9, 14);
-    step!(second, b, c, d, a, w12, 0x8d2a_4c8a, 20);
+    step!(second, a, b, c, d, words[1], 0xf61e_2562, 5);
+    step!(second, d, a, b, c, words[6], 0xc040_b340, 9);
+    step!(second, c, d, a, b, words[11], 0x265e_5a51, 14);
+    step!(second, b, c, d, a, words[0], 0xe9b6_c7aa, 20);
+    step!(second, a, b, c, d, words[5], 0xd62f_105d, 5);
+    step!(second, d, a, b, c, words[10], 0x0244_1453, 9);
+    step!(second, c, d, a, b, words[15], 0xd8a1_e681, 14);
+    step!(second, b, c, d, a, words[4], 0xe7d3_fbc8, 20);
+    step!(second, a, b, c, d, words[9], 0x21e1_cde6, 5);
+    step!(second, d, a, b, c, words[14], 0xc337_07d6, 9);
+    step!(second, c, d, a, b, words[3], 0xf4d5_0d87, 14);
+    step!(second, b, c, d, a, words[8], 0x455a_14ed, 20);
+    step!(second, a, b, c, d, words[13], 0xa9e3_e905, 5);
+    step!(second, d, a, b, c, words[2], 0xfcef_a3f8, 9);
+    step!(second, c, d, a, b, words[7], 0x676f_02d9, 14);
+    step!(second, b, c, d, a, words[12], 0x8d2a_4c8a, 20);
 }
 
 #[inline(always)]
 fn third_round<const L: usize>([a, b, c, d]: &mut [Words<L>; 4], words: &[Words<L>; 16]) {
-    let [
-        w0,
-        w1,
-        w2,
-        w3,
-        w4,
-        w5,
-        w6,
-        w7,
-        w8,
-        w9,
-        w10,
-        w11,
-        w12,
-        w13,
-        w14,
-        w15,
-    ] = words;
-    step!(third, a, b, c, d, w5, 0xfffa_3942, 4);
-    step!(third, d, a, b, c, w8, 0x8771_f681, 11);
-    step!(third, c, d, a, b, w11, 0x6d9d_6122, 16);
-    step!(third, b, c, d, a, w14, 0xfde5_380c, 23);
-    step!(third, a, b, c, d, w1, 0xa4be_ea44, 4);
-    step!(third, d, a, b, c, w4, 0x4bde_cfa9, 11);
-    step!(third, c, d, a, b, w7, 0xf6bb_4b60, 16);
-    step!(third, b, c, d, a, w10, 0xbebf_bc70, 23);
-    step!(third, a, b, c, d, w13, 0x289b_7ec6, 4);
-    step!(third, d, a, b, c, w0, 0xeaa1_27fa, 11);
-    step!(third, c, d, a, b, w3, 0xd4ef_3085, 16);
-    step!(third, b, c, d, a, w6, 0x0488_1d05, 23);
-    step!(third, a, b, c, d, w9, 0xd9d4_d039, 4);
-    step!(third, d, a, b, c, w12, 0xe6db_99e5, 11);
-    step!(third, c, d, a, b, w15, 0x1fa2_7cf8, 16);
-    step!(third, b, c, d, a, w2, 0xc4ac_5665, 23);
+    step!(third, a, b, c, d, words[5], 0xfffa_3942, 4);
+    step!(third, d, a, b, c, words[8], 0x8771_f681, 11);
+    step!(third, c, d, a, b, words[11], 0x6d9d_6122, 16);
+    step!(third, b, c, d, a, words[14], 0xfde5_380c, 23);
+    step!(third, a, b, c, d, words[1], 0xa4be_ea44, 4);
+    step!(third, d, a, b, c, words[4], 0x4bde_cfa9, 11);
+    step!(third, c, d, a, b, words[7], 0xf6bb_4b60, 16);
+    step!(third, b, c, d, a, words[10], 0xbebf_bc70, 23);
+    step!(third, a, b, c, d, words[13], 0x289b_7ec6, 4);
+    step!(third, d, a, b, c, words[0], 0xeaa1_27fa, 11);
+    step!(third, c, d, a, b, words[3], 0xd4ef_3085, 16);
+    step!(third, b, c, d, a, words[6], 0x0488_1d05, 23);
+    step!(third, a, b, c, d, words[9], 0xd9d4_d039, 4);
+    step!(third, d, a, b, c, words[12], 0xe6db_99e5, 11);
+    step!(third, c, d, a, b, words[15], 0x1fa2_7cf8, 16);
+    step!(third, b, c, d, a, words[2], 0xc4ac_5665, 23);
 }
 
 #[inline(always)]
 fn fourth_round<const L: usize>([a, b, c, d]: &mut [Words<L>; 4], words: &[Words<L>; 16]) {
-    let [
-        w0,
-        w1,
-        w2,
-        w3,
-        w4,
-        w5,
-        w6,
-        w7,
-        w8,
-        w9,
-        w10,
-        w11,
-        w12,
-        w13,
-        w14,
-        w15,
-    ] = words;
-    step!(fourth, a, b, c, d, w0, 0xf429_2244, 6);
-    step!(fourth, d, a, b, c, w7, 0x432a_ff97, 10);
-    step!(fourth, c, d, a, b, w14, 0xab94_23a7, 15);
-    step!(fourth, b, c, d, a, w5, 0xfc93_a039, 21);
-    step!(fourth, a, b, c, d, w12, 0x655b_59c3, 6);
-    step!(fourth, d, a, b, c, w3, 0x8f0c_cc92, 10);
-    step!(fourth, c, d, a, b, w10, 0xffef_f47d, 15);
-    step!(fourth, b, c, d, a, w1, 0x8584_5dd1, 21);
-    step!(fourth, a, b, c, d, w8, 0x6fa8_7e4f, 6);
-    step!(fourth, d, a, b, c, w15, 0xfe2c_e6e0, 10);
-    step!(fourth, c, d, a, b, w6, 0xa301_4314, 15);
-    step!(fourth, b, c, d, a, w13, 0x4e08_11a1, 21);
-    step!(fourth, a, b, c, d, w4, 0xf753_7e82, 6);
-    step!(fourth, d, a, b, c, w11, 0xbd3a_f235, 10);
-    step!(fourth, c, d, a, b, w2, 0x2ad7_d2bb, 15);
-    step!(fourth, b, c, d, a, w9, 0xeb86_d391, 21);
+    step!(fourth, a, b, c, d, words[0], 0xf429_2244, 6);
+    step!(fourth, d, a, b, c, words[7], 0x432a_ff97, 10);
+    step!(fourth, c, d, a, b, words[14], 0xab94_23a7, 15);
+    step!(fourth, b, c, d, a, words[5], 0xfc93_a039, 21);
+    step!(fourth, a, b, c, d, words[12], 0x655b_59c3, 6);
+    step!(fourth, d, a, b, c, words[3], 0x8f0c_cc92, 10);
+    step!(fourth, c, d, a, b, words[10], 0xffef_f47d, 15);
+    step!(fourth, b, c, d, a, words[1], 0x8584_5dd1, 21);
+    step!(fourth, a, b, c, d, words[8], 0x6fa8_7e4f, 6);
+    step!(fourth, d, a, b, c, words[15], 0xfe2c_e6e0, 10);
+    step!(fourth, c, d, a, b, words[6], 0xa301_4314, 15);
+    step!(fourth, b, c, d, a, words[13], 0x4e08_11a1, 21);
+    step!(fourth, a, b, c, d, words[4], 0xf753_7e82, 6);
+    step!(fourth, d, a, b, c, words[11], 0xbd3a_f235, 10);
+    step!(fourth, c, d, a, b, words[2], 0x2ad7_d2bb, 15);
+    step!(fourth, b, c, d, a, words[9], 0xeb86_d391, 21);
 }
 
 #[inline(always)]

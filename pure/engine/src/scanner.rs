@@ -230,14 +230,19 @@ impl<'p> Scanner<'p> {
         if triggered.is_empty() || hits.are_enough() {
             return Ok(());
         }
-        let tools = Tools {
+        let exactly = (subject, bytes);
+        exact::decide(exactly, (&triggered, hits), self.tools(), budget)
+    }
+
+    /// What the second pass takes over from the first.
+    pub(crate) fn tools(&mut self) -> Tools<'_> {
+        Tools {
             reader: &mut self.reader,
             search: &mut self.search,
             span: &mut self.span,
             chains: &mut self.chains,
             patterns: &mut self.patterns,
-        };
-        exact::decide((subject, bytes), (&triggered, hits), tools, budget)
+        }
     }
 
     /// The tables of an object's groups. Each has the signatures for any object in it, so the one

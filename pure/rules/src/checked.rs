@@ -5,7 +5,7 @@
 use crate::body;
 use crate::hash::{Levels, LineTrouble, decimal};
 use crate::passwords::from_hex;
-use crate::{FUNCTIONALITY_LEVEL, Offset, ere};
+use crate::{FUNCTIONALITY_LEVEL, FileType, Offset, ere};
 
 /// A kind of such lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,14 +58,11 @@ impl Checked {
 }
 
 /// File types that are told from the bytes here too, by our own means.
-const KNOWN_TYPES: &str = " 7Z 7ZSFX ALZ ARJ ARJSFX AUTOIT BINARY_DATA BINHEX BZ CABSFX CPIO_CRC \
+const KNOWN_TYPES: &str = "7Z 7ZSFX ALZ ARJ ARJSFX AUTOIT BINARY_DATA BINHEX BZ CABSFX CPIO_CRC \
     CPIO_NEWC CPIO_ODC CPIO_OLD DMG EGG ELF GIF GPT GRAPHICS GZ HTML HTML_UTF16 ISO9660 JAVA JPEG \
     LHA_LZH MACHO MACHO_UNIBIN MAIL MHTML MSCAB MSCHM MSEXE MSOLE2 MSSZDD NULSFT OLD_TAR ONENOTE \
     OOXML_PPT OOXML_WORD OOXML_XL PDF PNG POSIX_TAR PS RAR RARSFX RTF SCRIPT SIS SWF TEXT_ASCII \
-    TEXT_UTF16BE TEXT_UTF16LE TEXT_UTF8 TIFF TNEF UDF UUENCODED XAR XML_WORD XML_XL XZ ZIP ZIPSFX ";
-/// The others that the peer has a name for.
-const OTHER_TYPES: &str = " ANY APM CRYPTFF EGGSFX HWP3 HWPOLE2 IGNORED INTERNAL ISHIELD_MSI LNK \
-    MBR OOXML_HWP PART_ANY PART_HFSPLUS PYTHON_COMPILED RIFF SCRENC XDP XML_HWP ";
+    TEXT_UTF16BE TEXT_UTF16LE TEXT_UTF8 TIFF TNEF UDF UUENCODED XAR XML_WORD XML_XL XZ ZIP ZIPSFX";
 
 /// `magictype:offset:magicbytes:name:rtype:type[:min[:max]]`.
 fn file_type(line: &[u8]) -> Result<(), LineTrouble> {
@@ -101,14 +98,8 @@ fn file_type(line: &[u8]) -> Result<(), LineTrouble> {
 /// Whether a type is told apart here.
 fn type_of(field: &[u8]) -> Result<bool, LineTrouble> {
     const UNKNOWN: LineTrouble = LineTrouble::Dropped("the file type is not known");
-    let name = field.strip_prefix(b"CL_TYPE_").ok_or(UNKNOWN)?;
-    let name = str::from_utf8(name).map_err(|_| UNKNOWN)?;
-    let is_in = |list: &str| !name.is_empty() && list.split(' ').any(|known| known == name);
-    match (is_in(KNOWN_TYPES), is_in(OTHER_TYPES)) {
-        (true, _) => Ok(true),
-        (false, true) => Ok(false),
-        (false, false) => Err(UNKNOWN),
-    }
+    let name = FileType::named(field).ok_or(UNKNOWN)?.as_str();
+    Ok(KNOWN_TYPES.split(' ').any(|known| known == name))
 }
 
 /// `Category:Flags:StartFlevel:EndFlevel`. Which parts of us look at a file is no database's

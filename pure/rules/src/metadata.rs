@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 
 use crate::hash::{Levels, LineTrouble, decimal};
 use crate::pack::{RuleId, le_u32, le_u64, record};
-use crate::{CompileError, ere};
+use crate::{CompileError, FileType, ere};
 
 /// A container that says something of its members, as rules name it. The codes are part of the
 /// pack's format.
@@ -74,14 +74,6 @@ const TYPES: [(&str, ContainerType); 15] = [
 
 /// Of these the peer tells, and we don't unpack them yet.
 const WAITING: [&str; 6] = ["RAR", "ARJ", "MSCHM", "EGG", "ALZ", "LHA_LZH"];
-
-/// What else a file can be to the peer, which tells nothing of the members of such files.
-const SILENT_TYPES: &str = " 7ZSFX APM ARJSFX AUTOIT BINARY_DATA BINHEX BZ CABSFX CRYPTFF DMG \
-    EGGSFX ELF GIF GPT GRAPHICS GZ HTML_UTF16 HWP3 HWPOLE2 IGNORED INTERNAL ISHIELD_MSI ISO9660 \
-    JAVA JPEG LNK MACHO MACHO_UNIBIN MBR MSEXE MSOLE2 MSSZDD NULSFT ONENOTE OOXML_HWP PART_ANY \
-    PART_HFSPLUS PDF PNG PS PYTHON_COMPILED RARSFX RIFF RTF SCRENC SCRIPT SIS SWF TEXT_ASCII \
-    TEXT_UTF16BE TEXT_UTF16LE TEXT_UTF8 TIFF TNEF UDF UUENCODED XAR XDP XML_HWP XML_WORD XML_XL \
-    XZ ZIPSFX ";
 
 const RECORD_BYTES: usize = 80;
 
@@ -185,8 +177,7 @@ fn container_type(field: &[u8]) -> Result<u8, LineTrouble> {
     if field == b"*" || field == b"CL_TYPE_ANY" {
         return Ok(ANY);
     }
-    let name = field.strip_prefix(b"CL_TYPE_").ok_or(UNKNOWN)?;
-    let name = str::from_utf8(name).map_err(|_| UNKNOWN)?;
+    let name = FileType::named(field).ok_or(UNKNOWN)?.as_str();
     if let Some((_, known)) = TYPES.iter().find(|(known, _)| *known == name) {
         return Ok(*known as u8);
     }
@@ -195,13 +186,8 @@ fn container_type(field: &[u8]) -> Result<u8, LineTrouble> {
             "metadata of a container that is not unpacked yet",
         ));
     }
-    match SILENT_TYPES
-        .split(' ')
-        .any(|silent| !name.is_empty() && silent == name)
-    {
-        true => Ok(SILENT),
-        false => Err(UNKNOWN),
-    }
+    // The peer takes every type that it has a name for.
+    Ok(SILENT)
 }
 
 /// `*`, a number or `x-y`; nothing is as zero, and `x-0` has no end, as the peer has it.

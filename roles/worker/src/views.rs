@@ -26,11 +26,8 @@ impl Views<'_, '_, '_> {
     pub(crate) fn are_wanted(pack: &Pack<'_>) -> bool {
         let reaches =
             |group| matches!(group, Group::Any | Group::Html | Group::Text | Group::Other);
-        let mut tables = pack.search_tables().iter();
-        tables.any(|table| reaches(table.group))
-            || Group::ALL
-                .into_iter()
-                .any(|group| reaches(group) && pack.unanchored(group).next().is_some())
+        let mut groups = Group::ALL.into_iter().filter(|group| reaches(*group));
+        groups.any(|group| pack.has_rules_for(group))
     }
 
     /// What an object of this format is to normalisation.

@@ -4,7 +4,7 @@
 //! four bytes really has them. Both bits are in one word, so the second costs no memory access.
 
 use crate::Level;
-use crate::grams::{GRAM_STEP, KEPT, fold};
+use crate::grams::{GRAM_STEP, KEPT, fold, keep_hits};
 
 /// The bytes of a context.
 const CONTEXT: usize = 8;
@@ -71,21 +71,13 @@ impl<'a> Contexts<'a> {
         word.map_or(0, u32::from_le_bytes) & bits == bits
     }
 
-    /// Keeps every place and moves on only where the bits are set: there is no branch to guess.
     fn search_plainly(&self, bytes: &[u8], base: u32, places: &mut Vec<u32>) {
-        let mut kept = [0u32; KEPT];
-        let mut place = base;
-        let mut windows = bytes.windows(CONTEXT).step_by(GRAM_STEP).peekable();
-        while windows.peek().is_some() {
-            let mut count = 0usize;
-            for window in windows.by_ref().take(KEPT) {
-                let context = window.first_chunk().copied().map_or(0, u64::from_le_bytes);
-                kept[count % KEPT] = place;
-                count += usize::from(self.has(context));
-                place = place.wrapping_add(GRAM_STEP as u32);
-            }
-            places.extend_from_slice(&kept[..count.min(KEPT)]);
-        }
+        let windows = bytes.windows(CONTEXT).step_by(GRAM_STEP);
+        let hits = windows.map(|window| {
+            let context = window.first_chunk().copied().map_or(0, u64::from_le_bytes);
+            self.has(context)
+        });
+        keep_hits(hits, base, places);
     }
 
     #[cfg(target_arch = "x86_64")]

@@ -63,29 +63,15 @@ impl<'a> Grams<'a> {
     #[must_use]
     #[inline]
     pub fn has(&self, gram: u32) -> bool {
-        self.bit(gram) != 0
-    }
-
-    #[inline]
-    fn bit(&self, gram: u32) -> u32 {
         let bit = gram_hash(gram) >> self.shift;
         let byte = self.bitmap.get((bit >> 3) as usize).copied();
-        (u32::from(byte.unwrap_or(0)) >> (bit & 7)) & 1
+        (u32::from(byte.unwrap_or(0)) >> (bit & 7)) & 1 != 0
     }
 
-    /// Keeps every place and moves on only where the bit is set: there is no branch to guess.
     fn search_plainly(&self, bytes: &[u8], base: u32, places: &mut Vec<u32>) {
-        let mut kept = [0u32; KEPT];
-        let mut place = base;
-        for block in bytes.chunks(KEPT * GRAM_STEP) {
-            let mut count = 0usize;
-            for gram in block.as_chunks::<4>().0 {
-                kept[count % KEPT] = place;
-                count += self.bit(u32::from_le_bytes(*gram)) as usize;
-                place = place.wrapping_add(GRAM_STEP as u32);
-            }
-            places.extend_from_slice(&kept[..count.min(KEPT)]);
-        }
+        let grams = bytes.as_chunks::<4>().0.iter();
+        let hits = grams.map(|gram| self.has(u32::from_le_bytes(*gram)));
+        keep_hits(hits, base, places);
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -127,6 +113,27 @@ impl<'a> Grams<'a> {
         }
         let done = blocks.len() * LANES * GRAM_STEP;
         self.search_plainly(&bytes[done..], done as u32, places);
+    }
+}
+
+/// Appends each fourth place, from `base` on, whose turn is a hit. Every place is kept, and only a
+/// hit moves on: there is no branch to guess.
+#[inline]
+pub(crate) fn keep_hits(
+    mut hits: impl ExactSizeIterator<Item = bool>,
+    base: u32,
+    places: &mut Vec<u32>,
+) {
+    let mut kept = [0u32; KEPT];
+    let mut place = base;
+    while hits.len() > 0 {
+        let mut count = 0usize;
+        for hit in hits.by_ref().take(KEPT) {
+            kept[count % KEPT] = place;
+            count += usize::from(hit);
+            place = place.wrapping_add(GRAM_STEP as u32);
+        }
+        places.extend_from_slice(&kept[..count.min(KEPT)]);
     }
 }
 

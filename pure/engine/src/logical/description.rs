@@ -1,7 +1,8 @@
 //! Whether an object is one that a logical rule is for. What clamscan 1.4.6 does with each
 //! attribute was measured; `tests/tests/logical.rs` does so again.
 
-use rules::logical::{Bounds, Description, FileType};
+use rules::FileType;
+use rules::logical::{Bounds, Description};
 
 use crate::part::Subject;
 
@@ -100,7 +101,7 @@ mod tests {
     use super::*;
 
     fn types(names: &[&str]) -> Vec<FileType> {
-        let named = |name: &&str| FileType::named(&format!("CL_TYPE_{name}")).unwrap();
+        let named = |name: &&str| FileType::named(format!("CL_TYPE_{name}").as_bytes()).unwrap();
         names.iter().map(named).collect()
     }
 
@@ -142,7 +143,7 @@ mod tests {
         ] {
             for name in peer_names(format) {
                 assert!(
-                    FileType::named(&format!("CL_TYPE_{name}")).is_some(),
+                    FileType::named(format!("CL_TYPE_{name}").as_bytes()).is_some(),
                     "{name}"
                 );
             }

@@ -13,19 +13,12 @@ impl Compiler {
         text: &[u8],
         tally: &mut Tally,
     ) -> Result<(), CompileError> {
-        let source = self.add_label(label)?;
-        for (number, line) in (1u32..).zip(text.split(|byte| *byte == b'\n')) {
-            let line = line.trim_ascii_end();
-            if line.is_empty() || line.starts_with(b"#") {
-                continue;
-            }
-            tally.lines = tally.lines.saturating_add(1);
-            let added = match checked.check(line) {
+        let add = |_: &mut Self, _: (u16, u32), line: &[u8]| {
+            Ok(match checked.check(line) {
                 Ok(()) => Added::Rule,
                 Err(trouble) => Added::Not(trouble),
-            };
-            self.count_line(added, (source, number), tally)?;
-        }
-        Ok(())
+            })
+        };
+        self.each_line((label, text), <[u8]>::trim_ascii_end, tally, &add)
     }
 }

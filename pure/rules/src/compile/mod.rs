@@ -231,27 +231,37 @@ impl Compiler {
         text: &[u8],
         tally: &mut Tally,
     ) -> Result<(), CompileError> {
+        let add = |compiler: &mut Self, (source, line): (u16, u32), text: &[u8]| {
+            let place = Place { kind, source, line };
+            match kind {
+                _ if text.len() > LINE_BYTES_MAX => Ok(Added::Not(LineTrouble::Dropped(
+                    "the line is longer than 4 MiB",
+                ))),
+                Kind::Ndb | Kind::Ndu => compiler.add_body(place, text),
+                Kind::Ldb | Kind::Ldu => compiler.add_logical(place, text),
+                Kind::Cdb | Kind::Zmd | Kind::Crb => compiler.add_other(place, text),
+                _ => compiler.add_hash(place, text),
+            }
+        };
+        self.each_line((label, text), <[u8]>::trim_ascii_end, tally, &add)
+    }
+
+    /// Adds each line of a source that says something, trimmed, and counts what becomes of it.
+    fn each_line(
+        &mut self,
+        (label, text): (&str, &[u8]),
+        trim: fn(&[u8]) -> &[u8],
+        tally: &mut Tally,
+        add: &dyn Fn(&mut Self, (u16, u32), &[u8]) -> Result<Added, CompileError>,
+    ) -> Result<(), CompileError> {
         let source = self.add_label(label)?;
         for (number, line) in (1u32..).zip(text.split(|byte| *byte == b'\n')) {
-            let line = line.trim_ascii_end();
+            let line = trim(line);
             if line.is_empty() || line.starts_with(b"#") {
                 continue;
             }
             tally.lines = tally.lines.saturating_add(1);
-            let place = Place {
-                kind,
-                source,
-                line: number,
-            };
-            let added = match kind {
-                _ if line.len() > LINE_BYTES_MAX => {
-                    Added::Not(LineTrouble::Dropped("the line is longer than 4 MiB"))
-                }
-                Kind::Ndb | Kind::Ndu => self.add_body(place, line)?,
-                Kind::Ldb | Kind::Ldu => self.add_logical(place, line)?,
-                Kind::Cdb | Kind::Zmd | Kind::Crb => self.add_other(place, line)?,
-                _ => self.add_hash(place, line)?,
-            };
+            let added = add(self, (source, number), line)?;
             self.count_line(added, (source, number), tally)?;
         }
         Ok(())
@@ -263,21 +273,14 @@ impl Compiler {
         text: &[u8],
         tally: &mut Tally,
     ) -> Result<(), CompileError> {
-        let source = self.add_label(label)?;
-        for (number, line) in (1u32..).zip(text.split(|byte| *byte == b'\n')) {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if line.is_empty() || line.starts_with(b"#") {
-                continue;
-            }
-            tally.lines = tally.lines.saturating_add(1);
-            let added = match self.passwords.add(line, &self.ignores) {
+        let add = |compiler: &mut Self, _: (u16, u32), line: &[u8]| {
+            Ok(match compiler.passwords.add(line, &compiler.ignores) {
                 Ok(true) => Added::Rule,
                 Ok(false) => Added::Ignored,
                 Err(trouble) => Added::Not(trouble),
-            };
-            self.count_line(added, (source, number), tally)?;
-        }
-        Ok(())
+            })
+        };
+        self.each_line((label, text), without_return, tally, &add)
     }
 
     fn count_line(
@@ -358,6 +361,11 @@ impl Compiler {
         }
         Ok(offset)
     }
+}
+
+/// A password may end in a space, so no more than this is taken off its line.
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// Where a line is from.

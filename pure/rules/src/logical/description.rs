@@ -1,8 +1,7 @@
 //! Target description blocks: which objects a logical signature is for.
 
-use super::FileType;
-use crate::FUNCTIONALITY_LEVEL;
 use crate::hash::{LineTrouble, decimal};
+use crate::{FUNCTIONALITY_LEVEL, FileType};
 
 /// Numbers from one to another, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +78,7 @@ impl Reader {
             b"FileSize" => self.found.file_size = Some(bounds(value)?),
             b"EntryPoint" => self.found.entry_point = Some(bounds(value)?),
             b"NumberOfSections" => self.found.section_count = Some(bounds(value)?),
-            b"Container" => match file_type(value) {
+            b"Container" => match FileType::named(value) {
                 Some(file_type) => self.found.container = Some(file_type),
                 None => self.set_aside(UNKNOWN_TYPE),
             },
@@ -124,7 +123,10 @@ impl Reader {
     }
 
     fn intermediates(&mut self, value: &[u8]) {
-        let types: Option<Vec<_>> = value.split(|byte| *byte == b'>').map(file_type).collect();
+        let types: Option<Vec<_>> = value
+            .split(|byte| *byte == b'>')
+            .map(FileType::named)
+            .collect();
         match types {
             Some(types) if types.len() <= INTERMEDIATES_MAX => self.found.intermediates = types,
             Some(_) => self.set_aside(LineTrouble::Dropped("more than 16 intermediates")),
@@ -184,10 +186,6 @@ fn bounds(text: &[u8]) -> Result<Bounds, LineTrouble> {
     ))
 }
 
-fn file_type(name: &[u8]) -> Option<FileType> {
-    FileType::named(str::from_utf8(name).ok()?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,7 +194,7 @@ mod tests {
     fn every_attribute_is_read() {
         let text = b"Engine:51-255,FileSize:10-20,Target:1,EntryPoint:0-4096,NumberOfSections:1-9,\
             Container:CL_TYPE_ZIP,Intermediates:CL_TYPE_MAIL>CL_TYPE_ANY";
-        let named = |name| FileType::named(name).unwrap();
+        let named = |name: &str| FileType::named(name.as_bytes()).unwrap();
         let found = parse(text).unwrap();
         assert_eq!(
             found,

@@ -15,9 +15,9 @@
 use super::compare::{ByteComparison, ByteOrder, Digits, Notation, NumberCondition};
 use super::description::{Bounds, Description};
 use super::expression::{Comparison, Condition, Step, TERMS_MAX};
-use super::{FileType, Logical, MacroCall, PatternFlags, Subsignature};
+use super::{Logical, MacroCall, PatternFlags, Subsignature};
 use crate::hash::LineTrouble;
-use crate::{Anchor, Offset};
+use crate::{Anchor, FileType, Offset};
 
 /// A rule's record.
 #[derive(Clone, Debug)]

@@ -285,6 +285,14 @@ impl<'a> Pack<'a> {
         logicals::read(self.section(SectionId::Logicals), index)
     }
 
+    /// Whether a rule asks for bytes of objects of this group in particular.
+    #[must_use]
+    pub fn has_rules_for(&self, group: Group) -> bool {
+        self.search_tables.iter().any(|table| table.group == group)
+            || self.placed(group).next().is_some()
+            || self.unanchored(group).next().is_some()
+    }
+
     /// The anchors at one place that are for objects of a group, in the order of their places.
     pub fn placed(&self, group: Group) -> impl Iterator<Item = PlacedAnchor> + use<'a> {
         placed::read(self.section(SectionId::Placed), group)

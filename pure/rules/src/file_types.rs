@@ -1,18 +1,18 @@
-//! The names of file types (`CL_TYPE_…`) in target descriptions.
+//! The names of file types (`CL_TYPE_…`), which signatures of several kinds ask for.
 
-/// A file type that a target description can ask for.
+/// A file type that a signature can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileType(u8);
 
 impl FileType {
-    /// Any type; what `CL_TYPE_ANY` and `*` mean.
+    /// Any type; `CL_TYPE_ANY`.
     pub const ANY: Self = Self(0);
 
-    /// The type with this name, which may begin with `CL_TYPE_`.
+    /// The type with this name, `CL_TYPE_` and all.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        let name = name.strip_prefix("CL_TYPE_")?;
-        let code = NAMES.iter().position(|known| *known == name)?;
+    pub fn named(name: &[u8]) -> Option<Self> {
+        let name = name.strip_prefix(b"CL_TYPE_")?;
+        let code = NAMES.iter().position(|known| known.as_bytes() == name)?;
         u8::try_from(code).ok().map(Self)
     }
 
@@ -35,7 +35,7 @@ impl FileType {
     }
 }
 
-/// All that clamscan 1.4.6 takes: it passes over a line with another. Their order is part of the
+/// All that clamscan 1.4.6 takes: it refuses or passes over a line with another. Their order is part of the
 /// pack's format.
 const NAMES: [&str; 86] = [
     "ANY",
@@ -137,11 +137,11 @@ mod tests {
                 continue;
             };
             let name = format!("CL_TYPE_{}", file_type.as_str());
-            assert_eq!(FileType::named(&name), Some(file_type));
+            assert_eq!(FileType::named(name.as_bytes()), Some(file_type));
             assert_eq!(file_type.code(), code);
         }
-        assert_eq!(FileType::named("CL_TYPE_ANY"), Some(FileType::ANY));
-        assert_eq!(FileType::named("ZIP"), None);
-        assert_eq!(FileType::named("CL_TYPE_"), None);
+        assert_eq!(FileType::named(b"CL_TYPE_ANY"), Some(FileType::ANY));
+        assert_eq!(FileType::named(b"ZIP"), None);
+        assert_eq!(FileType::named(b"CL_TYPE_"), None);
     }
 }
