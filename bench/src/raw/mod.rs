@@ -1,7 +1,7 @@
 //! Raw matching: so many fragments over programs, on one thread, beside clamscan with the same.
 //!
 //! ```text
-//! raw [--fragments N]… [--signatures DIR] [--programs DIR]… [--megabytes N] [--hostile]
+//! raw [--fragments N]… [--signatures DIR] [--programs DIR]… [--megabytes N] [--hostile] [--alone]
 //! ```
 //!
 //! What is measured is the engine over files in memory, without hashes, types and unpacking; CPU
@@ -41,6 +41,8 @@ struct Settings {
     programs: Vec<PathBuf>,
     bytes: usize,
     hostile: bool,
+    /// Without the peer, which takes minutes.
+    alone: bool,
 }
 
 /// Runs and prints one row for each number of fragments.
@@ -62,7 +64,7 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for count in &settings.counts {
-        measure(*count, &fragments, &haystack, settings.hostile)?;
+        measure(*count, &fragments, &haystack, &settings)?;
     }
     Ok(())
 }
@@ -77,6 +79,7 @@ impl Settings {
             programs: Vec::new(),
             bytes: 256 << 20,
             hostile: false,
+            alone: false,
         };
         let mut words = words.iter();
         while let Some(word) = words.next() {
@@ -88,6 +91,7 @@ impl Settings {
                 "--programs" => settings.programs.push(PathBuf::from(value()?)),
                 "--megabytes" => settings.bytes = number(value()?)? << 20,
                 "--hostile" => settings.hostile = true,
+                "--alone" => settings.alone = true,
                 other => return Err(format!("{other} is not an option of raw")),
             }
         }
@@ -125,7 +129,7 @@ fn measure(
     count: usize,
     fragments: &Fragments,
     haystack: &[Vec<u8>],
-    hostile: bool,
+    settings: &Settings,
 ) -> Result<(), String> {
     let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
     let ndb = scratch.path().join("raw.ndb");
@@ -148,7 +152,10 @@ fn measure(
         ..=PEER_FRAGMENTS_MAX => PEER_BYTES,
         _ => PEER_BYTES_OF_MANY,
     });
-    let (theirs, agree) = peer(&mut scanner, &pack, &part, scratch.path())?;
+    let (theirs, agree) = match settings.alone {
+        true => (f64::NAN, "not run".to_string()),
+        false => peer(&mut scanner, &pack, &part, scratch.path())?,
+    };
     println!(
         "| {count} | {} | {:.1} | {built_s:.1} | {best:.2} | {ours:.2} | {} | {theirs:.1} | {:.0} | {agree} |",
         fragments.real.min(count),
@@ -156,7 +163,7 @@ fn measure(
         found,
         ours * 1000.0 / theirs,
     );
-    if hostile {
+    if settings.hostile {
         worst(&mut scanner, &fragments.texts(count))?;
     }
     Ok(())

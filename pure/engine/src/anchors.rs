@@ -10,6 +10,7 @@ use rules::pack::{PlacedAnchor, SearchTable};
 
 use crate::body::Span;
 use crate::hits::Hits;
+use crate::neighbours;
 use crate::part::Subject;
 use crate::search::Search;
 use crate::window::Window;
@@ -101,6 +102,12 @@ impl AnchorPass<'_, '_> {
             return Ok(());
         }
         if !self.subject.is_there(&known, place, span, budget)? {
+            return Ok(());
+        }
+        let beside = (place.0, &*span);
+        if body.parts > 1
+            && !neighbours::could_be(&self.subject, (&known, part), beside, budget)?
+        {
             return Ok(());
         }
         match body.logical {

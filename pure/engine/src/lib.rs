@@ -26,6 +26,7 @@ mod hits;
 mod listings;
 mod logical;
 mod md5;
+mod neighbours;
 mod offsets;
 mod part;
 mod reader;

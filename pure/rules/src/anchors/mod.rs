@@ -50,11 +50,17 @@ impl Literal {
                 .iter()
                 .fold(0u64, |sum, place| sum.saturating_add(place.cost))
                 .wrapping_shr(2),
-            // A short one has its own search, and each hit is checked at once.
-            None => statistics::rate(text).saturating_mul(8),
+            // A short one needs a search of every place, and each hit is checked at once.
+            None => statistics::rate(text)
+                .saturating_mul(8)
+                .saturating_add(SHORT_PASS),
         }
     }
 }
+
+/// What the search of every place costs a literal that is alone in needing it: as much as a look
+/// closer at one place of 64.
+const SHORT_PASS: u64 = 1 << 26;
 
 /// A chosen literal and where it stands.
 #[derive(Debug, PartialEq, Eq)]

@@ -115,6 +115,35 @@ impl<'a> Program<'a> {
     }
 }
 
+impl Program<'_> {
+    /// How far the part goes from its literal's first byte, at most; `None` where the pack is
+    /// damaged.
+    #[must_use]
+    pub fn reach(&self, direction: Direction) -> Option<u64> {
+        let mut steps = self.steps(direction);
+        let mut reach = 0u64;
+        while let Some(step) = steps.next_step() {
+            reach = reach.checked_add(step.ok()?.bytes_max())?;
+        }
+        Some(reach)
+    }
+}
+
+impl Instruction<'_> {
+    fn bytes_max(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) | Self::Folded(bytes) => bytes.len() as u64,
+            Self::Masked(_) => 1,
+            Self::Any(count) => u64::from(*count),
+            Self::Skip(_, max) => u64::from(*max),
+            Self::OneOf(choices) | Self::NoneOf(choices) => {
+                choices.iter().map(<[_]>::len).max().unwrap_or(0) as u64
+            }
+            Self::Class(..) => 2,
+        }
+    }
+}
+
 impl<'a> Steps<'a> {
     /// The next instruction: `None` at the end, an error where the pack is damaged.
     pub fn next_step(&mut self) -> Option<Result<Instruction<'a>, Damaged>> {

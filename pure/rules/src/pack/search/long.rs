@@ -67,9 +67,6 @@ pub(super) struct Sizes {
 }
 
 impl<'a> Long<'a> {
-    pub(super) fn grams(&self) -> Grams<'a> {
-        self.grams
-    }
     pub(super) fn read(
         data: &mut Data<'a>,
         sizes: &Sizes,

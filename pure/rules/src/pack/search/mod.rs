@@ -194,10 +194,6 @@ impl<'a> SearchTable<'a> {
         work
     }
 
-    /// x
-    pub fn grams(&self) -> Option<simd::Grams<'a>> {
-        self.long.as_ref().map(|l| l.grams())
-    }
     /// The parts that a literal stands for.
     pub fn parts(&self, found: &Found) -> impl Iterator<Item = u32> + use<'a> {
         let first = found.first as usize;
