@@ -8,6 +8,7 @@
 //! cargo run --release -p bench -- verdict PACK PROGRAM
 //! cargo run --release -p bench -- yara PACK RULES PATH
 //! cargo run --release -p bench -- raw [OPTIONS]      fragments over programs: see `raw`
+//! cargo run --release -p bench -- plot               throughput by signatures and by size of file
 //! cargo run --release -p bench -- statistics OUTPUT PATH…
 //! ```
 //!
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         ["yara", pack, rules, tree] => {
             yara::run(Path::new(pack), Path::new(rules), Path::new(tree))
         }
+        ["plot", options @ ..] => compare::plot(options),
         ["raw", options @ ..] => raw::run(options),
         ["statistics", output, paths @ ..] => statistics::run(Path::new(output), paths),
         _ => Err(USAGE.to_string()),

@@ -11,6 +11,7 @@
 
 mod options;
 mod peers;
+mod plot;
 mod sets;
 mod tables;
 mod trees;
@@ -20,6 +21,8 @@ use peers::{Candor, Clamscan, Scanner, Yara, YaraX};
 use sets::Set;
 use tables::Table;
 use trees::Tree;
+
+pub(crate) use plot::run as plot;
 
 use crate::opening;
 use crate::timing;

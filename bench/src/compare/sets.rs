@@ -72,14 +72,17 @@ pub(crate) fn all(options: &Options) -> Result<Vec<Set>, String> {
     } else {
         println!("no ClamAV signatures were given (--signatures): generated ones only");
     }
-    let millions = options
-        .work
-        .join(format!("generated-{}", options.generated));
-    if !millions.is_dir() {
-        generate(&millions, options)?;
-    }
-    sets.push(Set::of("generated millions", millions, &options.work)?);
+    sets.push(generated(options.generated, options)?);
     Ok(sets)
+}
+
+/// So many signatures, generated once.
+pub(crate) fn generated(count: usize, options: &Options) -> Result<Set, String> {
+    let folder = options.work.join(format!("generated-{count}"));
+    if !folder.is_dir() {
+        generate(&folder, count)?;
+    }
+    Set::of("generated millions", folder, &options.work)
 }
 
 /// The YARA rules, where there are some.
@@ -125,12 +128,11 @@ fn link_both(from: &Path, to: &Path) -> Result<(), String> {
 
 /// Writes the generated set: hashes of nothing, and bodies cut from programs of this machine with
 /// every fourth byte changed, so that their bytes are as common as those of real ones.
-fn generate(to: &Path, options: &Options) -> Result<(), String> {
+fn generate(to: &Path, count: usize) -> Result<(), String> {
     let told = |error: std::io::Error| format!("{}: {error}", to.display());
     let partial = to.with_extension("partial");
     fs::create_dir_all(&partial).map_err(told)?;
     let mut numbers = Numbers::new(20_260_101);
-    let count = options.generated;
     let (hashes, bodies) = (
         count * HASHES_PERCENT / 100,
         count * BODIES_PER_THOUSAND / 1000,

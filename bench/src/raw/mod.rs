@@ -181,7 +181,7 @@ fn compile(text: &str, to: &Path) -> Result<PathBuf, String> {
     Ok(to.to_path_buf())
 }
 
-fn examine(scanner: &mut Scanner<'_>, bytes: &[u8]) -> Examined {
+fn examine(scanner: &mut Scanner<'_>, bytes: &[u8]) -> (Examined, u64) {
     let object = Object {
         source: &bytes,
         look_bytes: bytes.len() as u64,
@@ -195,7 +195,8 @@ fn examine(scanner: &mut Scanner<'_>, bytes: &[u8]) -> Examined {
         ..Options::default()
     };
     let mut budget = Budget::new(Limits::default(), Unlimited::clock_ms);
-    scanner.examine(&object, options, &mut budget)
+    let examined = scanner.examine(&object, options, &mut budget);
+    (examined, budget.work())
 }
 
 /// What each run over all files costs, and how many fragments are found in them.
@@ -205,7 +206,7 @@ fn timed(scanner: &mut Scanner<'_>, files: &[Vec<u8>]) -> Result<(Vec<f64>, usiz
     for _ in 0..RUNS {
         let begun = own_cpu_s()?;
         for file in files {
-            found.extend(examine(scanner, file).hits.iter().map(|hit| hit.rule));
+            found.extend(examine(scanner, file).0.hits.iter().map(|hit| hit.rule));
         }
         costs.push(own_cpu_s()? - begun);
     }
@@ -255,6 +256,7 @@ fn peer(
     };
     let mut theirs: Vec<String> = text.lines().filter_map(of_line).collect();
     let mut ours: Vec<String> = examine(scanner, &object)
+        .0
         .hits
         .iter()
         .filter_map(|hit| Some(String::from_utf8_lossy(&pack.rule(hit.rule)?.name).into_owned()))
@@ -316,9 +318,9 @@ fn worst(scanner: &mut Scanner<'_>, texts: &[Vec<u8>]) -> Result<(), String> {
     let mut found = Vec::new();
     for (name, bytes) in &inputs {
         let begun = own_cpu_s()?;
-        let examined = examine(scanner, bytes);
+        let (examined, work) = examine(scanner, bytes);
         let speed = gigabytes(bytes) * 1000.0 / (own_cpu_s()? - begun).max(1e-6);
-        found.push((speed, name, examined.limit));
+        found.push((speed, name, examined.limit, work));
     }
     found.sort_by(|one, other| one.0.total_cmp(&other.0));
     println!(
@@ -326,9 +328,10 @@ fn worst(scanner: &mut Scanner<'_>, texts: &[Vec<u8>]) -> Result<(), String> {
         inputs.len(),
         HOSTILE_BYTES >> 20
     );
-    for (speed, name, limit) in found.iter().take(6) {
+    for (speed, name, limit, work) in found.iter().take(6) {
         println!(
-            "- {name}: {speed:.0} MB/s{}",
+            "- {name}: {speed:.0} MB/s, {} steps for 1,000 bytes{}",
+            work * 1000 / HOSTILE_BYTES as u64,
             limit.map_or(String::new(), |limit| format!(", ends as {limit:?}"))
         );
     }

@@ -3,8 +3,6 @@
 //! A rule can fire only where one of its anchors is. Where an anchor is the whole rule, it fires
 //! right here; any other rule is triggered, and the second pass decides.
 
-use std::collections::BTreeSet;
-
 use proto::{Budget, Match, Reason};
 use rules::pack::{PlacedAnchor, SearchTable};
 
@@ -13,22 +11,11 @@ use crate::hits::Hits;
 use crate::neighbours;
 use crate::part::Subject;
 use crate::search::Search;
+use crate::triggered::Triggered;
 use crate::window::Window;
 
-/// Rules that the second pass has to decide.
-#[derive(Debug, Default)]
-pub(crate) struct Triggered {
-    /// Bodies that fire by themselves.
-    pub(crate) bodies: BTreeSet<u32>,
-    /// Logical rules.
-    pub(crate) logicals: BTreeSet<u32>,
-}
-
-impl Triggered {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.bodies.is_empty() && self.logicals.is_empty()
-    }
-}
+/// What it costs to keep a part that is there, in steps of work.
+const FIRED_WORK: u64 = 8;
 
 /// The pass over one object.
 pub(crate) struct AnchorPass<'a, 'b> {
@@ -95,21 +82,20 @@ impl AnchorPass<'_, '_> {
         };
         let body = known.body;
         let decided = match body.logical {
-            Some(logical) => self.triggered.logicals.contains(&logical),
-            None => self.triggered.bodies.contains(&known.record.body),
+            Some(logical) => self.triggered.logicals.contains(logical),
+            None => self.triggered.bodies.contains(known.record.body),
         };
-        if decided || !self.hits.wants(body.rule) {
-            return Ok(());
-        }
-        if !self.subject.is_there(&known, place, span, budget)? {
-            return Ok(());
-        }
-        let beside = (place.0, &*span);
-        if body.parts > 1
-            && !neighbours::could_be(&self.subject, (&known, part), beside, budget)?
+        if decided
+            || !self.subject.is_there(&known, place, span, budget)?
+            || !self.hits.wants(body.rule)
         {
             return Ok(());
         }
+        let beside = (place.0, &*span);
+        if body.parts > 1 && !neighbours::could_be(&self.subject, (&known, part), beside, budget)? {
+            return Ok(());
+        }
+        budget.spend_work(FIRED_WORK)?;
         match body.logical {
             Some(logical) => {
                 self.triggered.logicals.insert(logical);

@@ -5,7 +5,9 @@
 //! from the budget: no input makes a check run away.
 
 use proto::{Budget, Reason};
-use rules::body::{Choices, Class, Direction, Instruction, MaskedByte, Position, Program, Sense};
+use rules::body::{
+    Choices, Class, Direction, Instruction, MaskedByte, Position, Program, Sense, Steps,
+};
 
 use crate::window::Window;
 
@@ -48,6 +50,16 @@ impl Span {
     }
 }
 
+/// Where an instruction leads from one position.
+enum Alone {
+    /// To this one.
+    At(u64),
+    /// To none.
+    Nowhere,
+    /// To none or several; it takes a set.
+    InSeveralWays,
+}
+
 /// One direction of a check.
 struct Walk<'a> {
     window: &'a Window<'a>,
@@ -63,10 +75,39 @@ impl Walk<'_> {
         budget: &mut Budget,
     ) -> Result<bool, Reason> {
         positions.clear();
-        positions.push(from);
         let mut steps = program.steps(self.direction);
+        let mut at = from;
         while let Some(step) = steps.next_step() {
             // A damaged pack is a missed match, never more.
+            let Ok(instruction) = step else {
+                return Ok(false);
+            };
+            budget.spend_work(cost(&instruction))?;
+            match self.alone(&instruction, at) {
+                Alone::At(next) => at = next,
+                Alone::Nowhere => return Ok(false),
+                Alone::InSeveralWays => {
+                    self.apply(&instruction, at, positions);
+                    return self.run_set(steps, (positions, spare), budget);
+                }
+            }
+        }
+        positions.push(at);
+        Ok(true)
+    }
+
+    /// Goes on from a set of positions.
+    fn run_set(
+        &self,
+        mut steps: Steps<'_>,
+        (positions, spare): (&mut Vec<u64>, &mut Vec<u64>),
+        budget: &mut Budget,
+    ) -> Result<bool, Reason> {
+        positions.sort_unstable();
+        positions.dedup();
+        while !positions.is_empty()
+            && let Some(step) = steps.next_step()
+        {
             let Ok(instruction) = step else {
                 return Ok(false);
             };
@@ -78,37 +119,41 @@ impl Walk<'_> {
             spare.sort_unstable();
             spare.dedup();
             std::mem::swap(positions, spare);
-            if positions.is_empty() {
-                return Ok(false);
-            }
         }
-        Ok(true)
+        Ok(!positions.is_empty())
+    }
+
+    /// The one position that an instruction leads to; most lead to no other.
+    fn alone(&self, instruction: &Instruction<'_>, at: u64) -> Alone {
+        let next = match instruction {
+            Instruction::Bytes(bytes) => self
+                .ahead(at, bytes.len() as u64)
+                .filter(|(found, _)| found == bytes)
+                .map(|(_, next)| next),
+            Instruction::Folded(bytes) => self
+                .ahead(at, bytes.len() as u64)
+                .filter(|(found, _)| found.eq_ignore_ascii_case(bytes))
+                .map(|(_, next)| next),
+            Instruction::Masked(masked) => match self.ahead(at, 1) {
+                Some((&[byte], next)) if masked.fits(byte) => Some(next),
+                _ => None,
+            },
+            Instruction::Any(count) => self.moved(at, u64::from(*count)),
+            _ => return Alone::InSeveralWays,
+        };
+        next.map_or(Alone::Nowhere, Alone::At)
     }
 
     fn apply(&self, instruction: &Instruction<'_>, at: u64, out: &mut Vec<u64>) {
         match instruction {
-            Instruction::Bytes(bytes) => {
-                if let Some((found, next)) = self.ahead(at, bytes.len() as u64)
-                    && found == *bytes
-                {
+            Instruction::Bytes(_)
+            | Instruction::Folded(_)
+            | Instruction::Masked(_)
+            | Instruction::Any(_) => {
+                if let Alone::At(next) = self.alone(instruction, at) {
                     out.push(next);
                 }
             }
-            Instruction::Folded(bytes) => {
-                if let Some((found, next)) = self.ahead(at, bytes.len() as u64)
-                    && found.eq_ignore_ascii_case(bytes)
-                {
-                    out.push(next);
-                }
-            }
-            Instruction::Masked(masked) => {
-                if let Some((&[byte], next)) = self.ahead(at, 1)
-                    && masked.fits(byte)
-                {
-                    out.push(next);
-                }
-            }
-            Instruction::Any(count) => out.extend(self.moved(at, u64::from(*count))),
             Instruction::Skip(min, max) => {
                 let reach = u64::from(*min)..=u64::from(*max);
                 out.extend(reach.filter_map(|count| self.moved(at, count)));

@@ -15,6 +15,9 @@ const ENDS_MAX: usize = 4096;
 /// Ends remembered for all parts together; a file that needs more ends as `limit-memory`.
 const ENDS_IN_ALL_MAX: usize = 1 << 20;
 
+/// So many ends are compared in one step of work.
+const ENDS_A_STEP: u64 = 8;
+
 /// Where a part ended, and where the first part began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
@@ -83,7 +86,7 @@ impl Chains {
             return Ok(None);
         };
         let pairs = (ends.len() as u64).saturating_mul(found.starts.len() as u64);
-        budget.spend_work(pairs)?;
+        budget.spend_work(pairs.div_ceil(ENDS_A_STEP))?;
         let within = |start: u64, end: &End| {
             start.checked_sub(end.end).is_some_and(|gap| {
                 gap >= u64::from(found.gap.min)
@@ -114,7 +117,7 @@ impl Chains {
                 Ok(())
             };
         }
-        budget.spend_work(ends.len() as u64)?;
+        budget.spend_work((ends.len() as u64).div_ceil(ENDS_A_STEP))?;
         if ends.iter().any(|known| known.end == end.end) {
             return Ok(());
         }

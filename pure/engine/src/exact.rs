@@ -11,7 +11,6 @@ use rules::body::{Gap, Literal};
 use rules::pack::{SearchTable, small_search};
 use unpack::Source;
 
-use crate::anchors::Triggered;
 use crate::body::Span;
 use crate::chain::{Chains, Found};
 use crate::hashes::Trouble;
@@ -20,6 +19,7 @@ use crate::logical::{Logicals, Patterns};
 use crate::part::{Known, Subject};
 use crate::reader::Reader;
 use crate::search::Search;
+use crate::triggered::Triggered;
 use crate::window::Window;
 
 /// What the pass shares with the first one.
@@ -31,6 +31,9 @@ pub(crate) struct Tools<'t> {
     pub(crate) patterns: &'t mut Patterns,
 }
 
+/// What it costs to enter a literal in the table, in steps of work.
+const LITERAL_WORK: u64 = 32;
+
 /// Decides the triggered rules for the first `total` bytes of an object.
 pub(crate) fn decide<'a>(
     (subject, object): (Subject<'a>, (&dyn Source, u64)),
@@ -39,9 +42,13 @@ pub(crate) fn decide<'a>(
     budget: &mut Budget,
 ) -> Result<(), Trouble> {
     tools.chains.clear();
-    let mut logicals = Logicals::new(&subject, &triggered.logicals);
-    let direct = triggered.bodies.iter().copied();
-    let section = small_search(&literals(&subject, direct.chain(logicals.bodies())));
+    let mut logicals = Logicals::new(&subject, &triggered.logicals.sorted());
+    let direct = triggered.bodies.sorted().into_iter();
+    let literals = literals(&subject, direct.chain(logicals.bodies()));
+    budget
+        .spend_work((literals.len() as u64).saturating_mul(LITERAL_WORK))
+        .map_err(Trouble::Limit)?;
+    let section = small_search(&literals);
     // More parts than a table has room for are not looked for, so nothing may be said.
     let tables = SearchTable::read_all(&section).ok_or(Trouble::Limit(Reason::LimitMemory))?;
     let (span, chains) = (tools.span, tools.chains);
@@ -71,6 +78,8 @@ pub(crate) fn decide<'a>(
     if !tables.is_empty() {
         tools.reader.visit(object, budget, &mut visit)?;
     }
+    // Regular expressions have the scan's own limit: they look at all of an object.
+    budget.allow_work(u64::MAX);
     logicals.decide((&subject, object), (tools.patterns, hits), budget)
 }
 

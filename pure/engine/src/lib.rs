@@ -33,6 +33,7 @@ mod reader;
 mod scanner;
 mod search;
 mod targets;
+mod triggered;
 #[cfg(test)]
 mod two_passes;
 mod window;

@@ -8,7 +8,7 @@ use rules::{Pack, RuleId};
 use unpack::{Facts, ReadError, Source};
 
 use crate::ahead::Begun;
-use crate::anchors::{AnchorPass, Triggered};
+use crate::anchors::AnchorPass;
 use crate::body::Span;
 use crate::chain::Chains;
 use crate::digests::{Digesting, Wanted};
@@ -19,6 +19,16 @@ use crate::logical::Patterns;
 use crate::part::Subject;
 use crate::reader::Reader;
 use crate::search::Search;
+use crate::triggered::Triggered;
+
+/// How much of a scan's matching work the two passes may spend on an object of this size: one that
+/// is small must not take as long as one that is large.
+fn work_allowed(work_max: u64, size_bytes: u64) -> u64 {
+    let share = u128::from(size_bytes).saturating_mul(u128::from(work_max));
+    let of_bytes = share.checked_div(STEP_A_BYTE_WORK).unwrap_or(share);
+    let free = work_max.checked_div(FREE_WORK_SHARE).unwrap_or(0);
+    free.saturating_add(u64::try_from(of_bytes).unwrap_or(u64::MAX))
+}
 
 /// An object to look at.
 pub struct Object<'a> {
@@ -82,6 +92,12 @@ pub struct Examined {
     pub read_error: Option<ReadError>,
 }
 
+/// The share of a scan's matching work that the two passes may spend on any object.
+const FREE_WORK_SHARE: u64 = 512;
+/// With this limit they may spend one step more for each of its bytes. A step takes 20 ns at most,
+/// so what makes them slower than 50 MB/s ends; a higher limit allows for slower ones.
+const STEP_A_BYTE_WORK: u128 = 2_000_000_000;
+
 /// Looks at objects, one after another, with one set of buffers.
 pub struct Scanner<'p> {
     pack: &'p Pack<'p>,
@@ -91,6 +107,7 @@ pub struct Scanner<'p> {
     span: Span,
     chains: Chains,
     patterns: Patterns,
+    triggered: Triggered,
 }
 
 impl<'p> Scanner<'p> {
@@ -108,6 +125,7 @@ impl<'p> Scanner<'p> {
             span: Span::default(),
             chains: Chains::default(),
             patterns: Patterns::default(),
+            triggered: Triggered::default(),
         }
     }
 
@@ -124,7 +142,9 @@ impl<'p> Scanner<'p> {
         budget: &mut Budget,
     ) -> Examined {
         let mut examined = Examined::default();
+        budget.allow_work(work_allowed(budget.limits().work_max, object.look_bytes));
         let trouble = self.look(object, options, budget, &mut examined).err();
+        budget.allow_work(u64::MAX);
         match trouble {
             Some(Trouble::Limit(reason)) => examined.limit = Some(reason),
             Some(Trouble::Read(error)) => examined.read_error = Some(error),
@@ -186,7 +206,6 @@ impl<'p> Scanner<'p> {
     where
         'p: 'a,
     {
-        let tables = self.tables(object);
         let subject = Subject {
             pack: self.pack,
             facts: object.facts,
@@ -194,7 +213,34 @@ impl<'p> Scanner<'p> {
             containers: object.containers,
         };
         let bytes = (object.source, object.look_bytes);
-        let mut triggered = Triggered::default();
+        let mut triggered = std::mem::take(&mut self.triggered);
+        triggered.clear();
+        let passed = self.first_pass(
+            object,
+            (digesting, hits, &mut triggered),
+            (&subject, budget),
+        );
+        let decided = passed.and_then(|()| {
+            if triggered.is_empty() || hits.are_enough() {
+                return Ok(());
+            }
+            exact::decide((subject, bytes), (&triggered, hits), self.tools(), budget)
+        });
+        self.triggered = triggered;
+        decided
+    }
+
+    /// Looks for the anchors of all rules.
+    fn first_pass<'a>(
+        &mut self,
+        object: &Object<'a>,
+        (digesting, hits, triggered): (&mut Option<Digesting>, &mut Hits<'a>, &mut Triggered),
+        (subject, budget): (&Subject<'a>, &mut Budget),
+    ) -> Result<(), Trouble>
+    where
+        'p: 'a,
+    {
+        let tables = self.tables(object);
         let groups = [Group::Any].iter().chain(object.groups);
         for group in groups.clone() {
             triggered.logicals.extend(self.pack.unanchored(*group));
@@ -205,13 +251,14 @@ impl<'p> Scanner<'p> {
             .collect();
         placed.sort_unstable();
         let mut pass = AnchorPass {
-            subject,
+            subject: *subject,
             tables: &tables,
             placed: &placed,
             hits,
-            triggered: &mut triggered,
+            triggered,
         };
         let (search, span) = (&mut self.search, &mut self.span);
+        let bytes = (object.source, object.look_bytes);
         self.reader
             .visit(bytes, budget, &mut |window, (from, to), budget| {
                 if let (Some(digesting), Some(bytes)) = (&mut *digesting, window.range(from, to)) {
@@ -226,12 +273,7 @@ impl<'p> Scanner<'p> {
                 } else {
                     ControlFlow::Break(())
                 })
-            })?;
-        if triggered.is_empty() || hits.are_enough() {
-            return Ok(());
-        }
-        let exactly = (subject, bytes);
-        exact::decide(exactly, (&triggered, hits), self.tools(), budget)
+            })
     }
 
     /// What the second pass takes over from the first.

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use proto::{Budget, Limits, Unlimited};
 use rules::{Compiler, IgnoreList, Pack, RuleId};
 
-use crate::anchors::Triggered;
 use crate::exact::{self, Tools};
 use crate::hits::Hits;
 use crate::part::Subject;
+use crate::triggered::Triggered;
 use crate::{Hashing, Object, Options, Scanner};
 
 const ROUNDS: u64 = 40;
@@ -140,16 +140,13 @@ fn pack(numbers: &mut Numbers) -> (Vec<u8>, Vec<Vec<u8>>) {
 }
 
 fn everything(pack: &Pack<'_>) -> Triggered {
-    let direct = (0..).map_while(|body| Some((body, pack.body(body)?)));
-    Triggered {
-        bodies: direct
-            .filter(|(_, body)| body.logical.is_none())
-            .map(|(number, _)| number)
-            .collect(),
-        logicals: (0..)
-            .take_while(|logical| pack.logical(*logical).is_some())
-            .collect(),
-    }
+    let mut triggered = Triggered::default();
+    let bodies = (0..).map_while(|number| Some((number, pack.body(number)?)));
+    let direct = bodies.filter(|(_, body)| body.logical.is_none());
+    triggered.bodies.extend(direct.map(|(number, _)| number));
+    let logicals = (0..).take_while(|logical| pack.logical(*logical).is_some());
+    triggered.logicals.extend(logicals);
+    triggered
 }
 
 const OPTIONS: Options = Options {

@@ -45,6 +45,7 @@ pub struct Budget {
     objects: u64,
     depth: u64,
     work: u64,
+    work_end: u64,
     memory: u64,
 }
 
@@ -68,6 +69,7 @@ impl Budget {
     #[must_use]
     pub fn new(limits: Limits, clock_ms: fn() -> u64) -> Self {
         Self {
+            work_end: limits.work_max,
             limits,
             clock_ms,
             started_ms: clock_ms(),
@@ -115,12 +117,19 @@ impl Budget {
 
     /// Spends matching work.
     pub fn spend_work(&mut self, steps: u64) -> Result<(), Reason> {
-        spend(
-            &mut self.work,
-            steps,
-            self.limits.work_max,
-            Reason::LimitWork,
-        )
+        spend(&mut self.work, steps, self.work_end, Reason::LimitWork)
+    }
+
+    /// Matching work so far.
+    #[must_use]
+    pub fn work(&self) -> u64 {
+        self.work
+    }
+
+    /// From here on allows no more than so many steps of matching work, until this is said again;
+    /// the scan's own limit stands. A small object must not spend what a large one may.
+    pub fn allow_work(&mut self, steps: u64) {
+        self.work_end = self.work.saturating_add(steps).min(self.limits.work_max);
     }
 
     /// Counts one more object.

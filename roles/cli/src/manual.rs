@@ -116,7 +116,9 @@ mod tests {
         }
         table
             + "\nSizes take the suffixes K, M, G and T (powers of 1,024), times take ms, s, m and \
-                 h.\nA file's output is never called out of proportion below 8 MiB.\nA worker process holds \
+                 h.\nA file's output is never called out of proportion below 8 MiB.\nOn each object the search for \
+                 signatures may spend a 512th of `--max-work` and, at the default, a step for each of its bytes; \
+                 regular expressions have all of `--max-work`.\nA worker process holds \
                at most `--max-memory` and 128 MiB beside it, for its tables and windows, and where it runs YARA \
                rules 256 MiB more and eight times the length of what they compile to; the kernel \
                refuses it more. One that compiles signatures holds at most 5 GiB, and of its sources at \

@@ -9,7 +9,7 @@ mod compare;
 mod description;
 mod patterns;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proto::{Budget, Match};
 use rules::RuleId;
@@ -52,7 +52,7 @@ struct Sub<'a> {
 
 impl<'a> Logicals<'a> {
     /// Those of the rules with these numbers that are for the object.
-    pub(crate) fn new(subject: &Subject<'a>, numbers: &BTreeSet<u32>) -> Self {
+    pub(crate) fn new(subject: &Subject<'a>, numbers: &[u32]) -> Self {
         let mut logicals = Self {
             rules: Vec::new(),
             owners: BTreeMap::new(),

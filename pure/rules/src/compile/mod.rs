@@ -80,6 +80,9 @@ pub struct Compiler {
     pub(crate) yara: YaraTables,
 }
 
+/// Adds one line of a source, told with its place.
+type AddLine<'l> = dyn Fn(&mut Compiler, (u16, u32), &[u8]) -> Result<Added, CompileError> + 'l;
+
 impl Compiler {
     /// A compiler that leaves out what the list names. The list comes first, since sources that
     /// were compiled are not gone through again.
@@ -252,7 +255,7 @@ impl Compiler {
         (label, text): (&str, &[u8]),
         trim: fn(&[u8]) -> &[u8],
         tally: &mut Tally,
-        add: &dyn Fn(&mut Self, (u16, u32), &[u8]) -> Result<Added, CompileError>,
+        add: &AddLine<'_>,
     ) -> Result<(), CompileError> {
         let source = self.add_label(label)?;
         for (number, line) in (1u32..).zip(text.split(|byte| *byte == b'\n')) {
