@@ -2,10 +2,11 @@
 //!
 //! Real ones first: of each logical signature the subsignature with the rarest anchor, of each body
 //! signature the whole, where they are plain hexadecimal with wildcards, gaps and `*`, and have
-//! eight static bytes in a row. The rest is cut from programs, 16 to 48 bytes long. Real anchors are
-//! rare, so a cut is kept only where most of its bytes are seen nearly nowhere else in what it is
-//! cut from, and where the frozen statistics call it rare too. The same inputs give the same
-//! fragments.
+//! eight static bytes in a row. The rest is put together of two pieces cut from programs, 16 to 48
+//! bytes in all: their bytes are as common as those of programs, and no good program has both in a
+//! row, as none has what a signature was made for. Real anchors are rare, so one is kept only where
+//! most bytes of both are seen nearly nowhere else in what it is cut from, and where the frozen
+//! statistics call it rare too. The same inputs give the same fragments.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -58,11 +59,16 @@ impl Fragments {
                     "{count} rare fragments can't be cut from so few bytes"
                 ));
             }
-            let length = 16 + numbers.below(33);
-            let at = numbers.below(programs.len().saturating_sub(length));
-            let cut = &programs[at..at + length];
-            let hex = to_hex(cut);
-            if seen.is_rare(cut) && anchor_cost(cut) < CUT_COST_MAX && known.insert(hex.clone()) {
+            let mut half = || {
+                let length = 8 + numbers.below(17);
+                let at = numbers.below(programs.len().saturating_sub(length));
+                &programs[at..at + length]
+            };
+            let halves = [half(), half()];
+            let cut = halves.concat();
+            let hex = to_hex(&cut);
+            let is_rare = halves.iter().all(|half| seen.is_rare(half));
+            if is_rare && anchor_cost(&cut) < CUT_COST_MAX && known.insert(hex.clone()) {
                 lines.push(hex);
             }
         }

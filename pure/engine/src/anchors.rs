@@ -15,7 +15,7 @@ use crate::triggered::Triggered;
 use crate::window::Window;
 
 /// What it costs to keep a part that is there, in steps of work.
-const FIRED_WORK: u64 = 8;
+const FIRED_WORK: u64 = 64;
 
 /// The pass over one object.
 pub(crate) struct AnchorPass<'a, 'b> {

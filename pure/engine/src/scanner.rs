@@ -302,3 +302,49 @@ impl<'p> Scanner<'p> {
         any.copied().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proto::{Limits, Unlimited};
+
+    use super::*;
+
+    /// A pack of many signatures that share their first bytes, and an object made of those bytes.
+    fn hostile() -> (Vec<u8>, Vec<u8>) {
+        let mut compiler = rules::Compiler::new(rules::IgnoreList::default());
+        let same = "3a343a383a3c3a403a443a483a4c3a50";
+        let line = |index: u32| format!("Same.{index}:0:*:{same}{index:08x}\n");
+        let lines: String = (0..400).map(line).collect();
+        compiler.add("same.ndb", lines.as_bytes()).unwrap();
+        let mut pack = Vec::new();
+        let written = compiler.finish::<()>(&mut |piece| {
+            pack.extend_from_slice(piece);
+            Ok(())
+        });
+        written.unwrap();
+        let piece = b":4:8:<:@:D:H:L:P".iter().copied();
+        (pack, piece.cycle().take(1 << 20).collect())
+    }
+
+    #[test]
+    fn a_small_object_may_not_spend_the_work_of_a_large_one() {
+        let (pack, bytes) = hostile();
+        let pack = Pack::open(&pack).unwrap();
+        let object = Object {
+            source: &bytes.as_slice(),
+            look_bytes: bytes.len() as u64,
+            facts: None,
+            groups: &[],
+            hashing: Hashing::Nothing,
+            containers: &[],
+        };
+        let mut scanner = Scanner::new(&pack);
+        let mut budget = Budget::new(Limits::default(), Unlimited::clock_ms);
+        let examined = scanner.examine(&object, Options::default(), &mut budget);
+        assert_eq!(examined.limit, Some(Reason::LimitWork));
+        let allowed = work_allowed(Limits::default().work_max, object.look_bytes);
+        assert!(budget.work() <= allowed, "{} steps", budget.work());
+        // The scan itself goes on.
+        assert_eq!(budget.spend_work(allowed), Ok(()));
+    }
+}

@@ -37,7 +37,7 @@ pub(crate) use write::{Arena, write_image};
 pub(crate) use yara::{YaraPlace, YaraTables};
 
 /// The layout's version; a pack of another version is refused.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 pub(crate) const MAGIC: &[u8; 8] = b"CANDORPK";
 pub(crate) const HEADER_BYTES: usize = 64;
