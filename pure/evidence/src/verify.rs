@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::collect::{Collected, FoundEnvelope};
 use crate::envelope::IN_TOTO;
-use crate::foreign;
+use crate::foreign::{self, Read};
 use crate::refusal::{Named, Refusal};
 use crate::statement::{RECORDS_TYPE, Statement};
 use crate::trust::{Attachments, Step, Strictness, Trust, TrustSubject};
@@ -111,6 +111,8 @@ struct Judge<'a> {
     left_files: usize,
 }
 
+/// What our own statements are written as.
+const OURS: &str = "candor";
 /// Notes that are told.
 const NOTES_MAX: usize = 1_000;
 
@@ -143,24 +145,13 @@ impl Judge<'_> {
             Ok(statement) => statement,
             Err(why) => return self.refuse(Named::Malformed, place, why),
         };
-        let written_as = foreign::kind_of(&statement.predicate_type).unwrap_or("candor");
-        let records = match statement.predicate_type.as_str() {
-            RECORDS_TYPE => statement.records(),
-            _ => {
-                let read = foreign::of_statement(&statement, &signers);
-                let Some(read) = read else {
-                    let kind: String = statement.predicate_type.chars().take(100).collect();
-                    return self.not_known(place, format!("its predicate is {kind:?}"));
-                };
-                read
+        match read(&statement, &signers) {
+            Ok(read) => {
+                self.notes_of(place, &read.notes);
+                self.hold(read.records, (&signers, place, read.kind), collected);
             }
-        };
-        match records {
-            Ok(records) => {
-                self.hold(records, (&signers, place, written_as), collected);
-            }
-            Err(why) if why.contains("unknown predicate") => self.not_known(place, why),
-            Err(why) => self.refuse(Named::Malformed, place, why),
+            Err(Unread::Unknown(why)) => self.not_known(place, why),
+            Err(Unread::Malformed(why)) => self.refuse(Named::Malformed, place, why),
         }
     }
 
@@ -210,7 +201,7 @@ impl Judge<'_> {
         written_as: &str,
         collected: &Collected,
     ) -> Standing {
-        let is_document = signers.is_empty() && written_as != "candor";
+        let is_document = signers.is_empty() && written_as != OURS;
         if signers.is_empty() {
             return match is_document {
                 true => Standing::Unsigned,
@@ -407,6 +398,94 @@ impl Judge<'_> {
     fn refuse(&mut self, name: Named, place: &str, text: String) {
         Refusal::add(&mut self.refusals, name, place, text);
     }
+}
+
+/// Why a statement says nothing to us.
+enum Unread {
+    Unknown(String),
+    Malformed(String),
+}
+
+/// The records of a statement, ours or somebody else's.
+fn read(statement: &Statement, signers: &[Signer]) -> Result<Read, Unread> {
+    if statement.predicate_type != RECORDS_TYPE {
+        return match foreign::of_statement(statement, signers) {
+            Some(read) => read.map_err(Unread::Malformed),
+            None => {
+                let kind: String = statement.predicate_type.chars().take(100).collect();
+                Err(Unread::Unknown(format!("its predicate is {kind:?}")))
+            }
+        };
+    }
+    match statement.records() {
+        Ok(records) => Ok(Read {
+            kind: OURS,
+            records,
+            notes: Vec::new(),
+        }),
+        Err(why) if why.contains("unknown predicate") => Err(Unread::Unknown(why)),
+        Err(why) => Err(Unread::Malformed(why)),
+    }
+}
+
+/// What evidence says, when nobody looked at a signature.
+#[derive(Clone, Debug, Default)]
+pub struct Unverified {
+    /// Records, none of which counts.
+    pub records: Vec<Held>,
+    /// What could not be read.
+    pub troubles: Vec<String>,
+}
+
+/// Reads what is there, for people to look at.
+#[must_use]
+pub fn read_unverified(found: &Collected) -> Unverified {
+    let mut unverified = Unverified::default();
+    let mut left_files = NAMED_FILES_MAX;
+    let troubles = found.refusals.iter();
+    let troubles = troubles.map(|one| format!("{}: {}", one.place, one.text));
+    unverified.troubles.extend(troubles);
+    let envelopes = found.envelopes.iter().map(|found| {
+        let statement = Statement::parse(&found.envelope.payload);
+        let records = statement.and_then(|statement| {
+            read(&statement, &[]).map_err(|unread| match unread {
+                Unread::Unknown(why) | Unread::Malformed(why) => why,
+            })
+        });
+        (&found.place, Standing::UnknownSigner, records)
+    });
+    let documents = found.documents.iter().map(|found| {
+        let records = foreign::of_document(&found.bytes);
+        (&found.place, Standing::Unsigned, records)
+    });
+    for (place, standing, records) in envelopes.chain(documents) {
+        let read = match records {
+            Ok(read) => read,
+            Err(why) => {
+                unverified.troubles.push(format!("{place}: {why}"));
+                continue;
+            }
+        };
+        let notes = read.notes.iter().map(|note| format!("{place}: {note}"));
+        unverified.troubles.extend(notes);
+        for record in read.records {
+            let Some(left) = left_files.checked_sub(record.subject.artifacts.len()) else {
+                unverified
+                    .troubles
+                    .push(format!("{place}: it names too many files"));
+                break;
+            };
+            left_files = left;
+            unverified.records.push(Held {
+                record,
+                standing,
+                signers: Vec::new(),
+                found_in: place.clone(),
+                written_as: read.kind.to_owned(),
+            });
+        }
+    }
+    unverified
 }
 
 /// Whether a subject is what the evaluator holds.

@@ -17,18 +17,9 @@ pub struct Read {
     pub notes: Vec<String>,
 }
 
-/// The form of a predicate of somebody else.
-#[must_use]
-pub fn kind_of(_predicate_type: &str) -> Option<&'static str> {
-    None
-}
-
 /// The records of a statement whose predicate is somebody else's; `None` where it is not known.
 #[must_use]
-pub fn of_statement(
-    _statement: &Statement,
-    _signers: &[Signer],
-) -> Option<Result<Vec<Record>, String>> {
+pub fn of_statement(_statement: &Statement, _signers: &[Signer]) -> Option<Result<Read, String>> {
     None
 }
 
