@@ -17,7 +17,12 @@ use crate::workspace::{PLATFORM, Workspace};
 use crate::{Problems, toolchain};
 
 /// What is released.
-pub(crate) const PROGRAMS: [&str; 3] = ["candor", "candor-worker", "candor-worker-yara"];
+pub(crate) const PROGRAMS: [&str; 4] = [
+    "candor",
+    "candor-worker",
+    "candor-worker-yara",
+    "candor-verifier",
+];
 /// Variables that would change what the compiler does.
 const MEDDLING: [&str; 8] = [
     "RUSTFLAGS",

@@ -48,8 +48,8 @@ pub enum Standing {
     Expired,
     /// Its time has not begun.
     NotYet,
-    /// What it rests on is not what it points at.
-    DigestMismatch,
+    /// What it rests on is not in the bundle: no attached file has that digest.
+    EvidenceMissing,
 }
 
 impl fmt::Display for Standing {
@@ -62,7 +62,7 @@ impl fmt::Display for Standing {
             Self::WrongSubject => "wrong-subject",
             Self::Expired => "expired",
             Self::NotYet => "not-yet",
-            Self::DigestMismatch => "digest-mismatch",
+            Self::EvidenceMissing => "evidence-missing",
         })
     }
 }

@@ -15,12 +15,23 @@
     )
 )]
 
+mod archive;
+pub mod collect;
 mod date;
 mod digest;
+pub mod envelope;
+#[cfg(test)]
+mod examples;
+pub mod foreign;
 mod held;
 pub mod json;
 mod predicate;
 mod record;
+mod refusal;
+mod source;
+pub mod statement;
+pub mod trust;
+pub mod verify;
 
 pub use date::Date;
 pub use digest::Sha256Digest;
@@ -29,3 +40,5 @@ pub use predicate::{About, KNOWN_PREDICATES, Predicate};
 pub use record::{
     Artifact, Confidence, Counter, Fact, Method, Pointer, Record, RecordError, Subject, Value,
 };
+pub use refusal::{Named, Refusal};
+pub use source::{Range, Source};

@@ -415,6 +415,10 @@ impl Encode for Request {
                 definitions.encode(out);
             }
             Self::UseYara => 5u8.encode(out),
+            Self::Judge(question) => {
+                6u8.encode(out);
+                question.encode(out);
+            }
         }
     }
 }
@@ -431,6 +435,7 @@ impl Decode for Request {
             3 => Ok(Self::Describe(Decode::decode(input)?)),
             4 => Ok(Self::CompileYara(Decode::decode(input)?)),
             5 => Ok(Self::UseYara),
+            6 => Ok(Self::Judge(Decode::decode(input)?)),
             other => Err(CodecError::UnknownCode(other)),
         }
     }

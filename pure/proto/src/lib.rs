@@ -21,6 +21,7 @@ mod codec;
 mod definition;
 mod jail;
 mod message;
+mod question;
 mod verdict;
 
 pub use budget::{Budget, Limits, Unlimited};
@@ -31,6 +32,7 @@ pub use message::{
     BATCH_ITEMS_MAX, CompileSource, Describe, MESSAGE_BYTES_MAX, PackSummary, PendingKind, Reply,
     Request, ScanItem, ScanOptions,
 };
+pub use question::{NamedFile, Question, Setting};
 pub use verdict::{
     DETAILS_MAX, Detail, FINDINGS_MAX, Finding, MATCH_BYTES_MAX, MATCHES_MAX, Match, Outcome,
     Reason, Reasons, RuleRef, Verdict,

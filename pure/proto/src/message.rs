@@ -6,7 +6,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{Definition, JailReport, Limits, Verdict};
+use crate::{Definition, JailReport, Limits, Question, Verdict};
 
 /// No message is longer.
 pub const MESSAGE_BYTES_MAX: usize = 128 * 1024;
@@ -77,6 +77,8 @@ pub enum Request {
     CompileYara(Vec<Definition>),
     /// The descriptor that comes with it holds what the pack's YARA rules are compiled to.
     UseYara,
+    /// Do this with the files that come with it; the answer comes as pieces of one text.
+    Judge(Question),
 }
 
 /// What was not compiled yet, by source file.
@@ -136,7 +138,8 @@ pub enum Reply {
     },
     /// The compilation failed, and why.
     CompileFailed(String),
-    /// Some lines of an answer to [`Request::Describe`]; more follow.
+    /// Some lines of an answer to [`Request::Describe`], or pieces of one to [`Request::Judge`];
+    /// more follow.
     Text(Vec<String>),
     /// The answer is complete, or why it is not.
     TextEnd(Option<String>),

@@ -79,6 +79,7 @@ fn run(channel: &Channel, (map, yara): Tools, jail: JailReport) -> Result<(), St
                 let done = compile_yara_of(pack, (engine, definitions), output);
                 send(channel, &done.unwrap_or_else(Reply::CompileFailed))?;
             }
+            Request::Judge(_) => return Err("candor-verifier judges evidence".to_string()),
             Request::UseYara => {
                 let buffers = buffers.as_mut().ok_or("YARA rules need a rule pack")?;
                 let file = files.first().ok_or("there are no YARA rules to use")?;

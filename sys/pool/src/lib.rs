@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 use proto::{JailReport, PackSummary, ScanOptions, Verdict};
 
 pub use error::PoolError;
-pub use once::{Compilation, Compiled, compile, compile_yara, describe, inspect};
+pub use once::{Compilation, Compiled, compile, compile_yara, describe, inspect, judge};
 
 use feeder::Feeder;
 use shared::Shared;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use proto::{
     BATCH_ITEMS_MAX, CompileSource, Definition, Describe, Encode, JailReport, MESSAGE_BYTES_MAX,
-    PackSummary, Reply, Request,
+    PackSummary, Question, Reply, Request,
 };
 
 use crate::PoolError;
@@ -20,6 +20,10 @@ const DESCRIBE_MS_MAX: u64 = 120_000;
 const LINES_MAX: usize = 32 << 20;
 /// What a worker needs to answer questions.
 const DESCRIBE_DATA_BYTES: u64 = 1 << 30;
+/// What judging needs: evidence as it is read, which is bounded, and what is said of it.
+const JUDGE_DATA_BYTES: u64 = 2 << 30;
+/// A bundle of many gigabytes is read once.
+const JUDGE_MS_MAX: u64 = 900_000;
 /// What a worker needs to look at its jail.
 const INSPECT_DATA_BYTES: u64 = 64 << 20;
 
@@ -150,6 +154,41 @@ pub fn describe(
             Ok(Reply::TextEnd(None)) => return Ok(()),
             Ok(other) => return Err(unexpected(other)),
             Err(trouble) => return Err(died(worker, &trouble, DESCRIBE_MS_MAX)),
+        }
+    }
+}
+
+/// Asks the process that judges evidence, which ends after that. Its answer is one text, of at most
+/// `answer_bytes_max` bytes.
+pub fn judge(
+    program: &Path,
+    (question, files): (Question, Vec<OwnedFd>),
+    answer_bytes_max: usize,
+) -> Result<String, PoolError> {
+    let plan = Plan {
+        program: program.to_path_buf(),
+        mode: Mode::Scan,
+        data_bytes_max: JUDGE_DATA_BYTES,
+        pack: None,
+        yara: None,
+    };
+    let mut worker = Worker::start(&plan)?;
+    let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
+    worker
+        .send(&Request::Judge(question), &files)
+        .or_else(|trouble| heard_or(&mut worker, trouble))?;
+    let mut answer = String::new();
+    loop {
+        match worker.receive(after(JUDGE_MS_MAX)) {
+            Ok(Reply::Text(pieces)) => {
+                pieces.iter().for_each(|piece| answer.push_str(piece));
+                if answer.len() > answer_bytes_max || pieces.is_empty() {
+                    return Err(PoolError::Protocol("its answer does not end".to_string()));
+                }
+            }
+            Ok(Reply::TextEnd(None)) => return Ok(answer),
+            Ok(other) => return Err(unexpected(other)),
+            Err(trouble) => return Err(died(worker, &trouble, JUDGE_MS_MAX)),
         }
     }
 }
