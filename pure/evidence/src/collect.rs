@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::Sha256Digest;
 use crate::archive::{self, Member};
 use crate::envelope::Envelope;
+use crate::foreign::{Opened, open_sigstore};
 use crate::json::{self, Json};
 use crate::refusal::{Named, Refusal};
 use crate::source::{Range, Source, digest_range, read_range};
@@ -66,6 +67,8 @@ pub struct Collected {
     pub members: u64,
     /// How many bytes were hashed.
     pub hashed_bytes: u64,
+    /// What is worth knowing and decides nothing.
+    pub notes: Vec<String>,
     /// What is wrong.
     pub refusals: Vec<Refusal>,
 }
@@ -113,6 +116,7 @@ impl Collector {
         let is_envelope = |json: &Json| json.at("payloadType").is_some();
         match json::parse(&bytes) {
             Ok(json) if is_envelope(&json) => self.envelope(label, &json),
+            Ok(json) if let Some(opened) = open_sigstore(&json) => self.sigstore(label, opened),
             Ok(_) => self.document(label, bytes),
             Err(_) if starts_as_lines(&bytes) => self.lines(label, &bytes),
             // Not JSON: a format in text, or nothing that is known; the readers say.
@@ -139,6 +143,24 @@ impl Collector {
                 place: place.to_owned(),
                 envelope,
             }),
+            Err(why) => self.refuse(Named::Malformed, place, why),
+        }
+    }
+
+    fn sigstore(&mut self, place: &str, opened: Result<Opened, String>) {
+        match opened {
+            Ok(opened) => {
+                let notes = opened.notes.into_iter();
+                let notes = notes.map(|note| format!("{place}: {note}"));
+                self.found.notes.extend(notes);
+                let envelopes = opened.envelope.into_iter();
+                self.found
+                    .envelopes
+                    .extend(envelopes.map(|envelope| FoundEnvelope {
+                        place: place.to_owned(),
+                        envelope,
+                    }));
+            }
             Err(why) => self.refuse(Named::Malformed, place, why),
         }
     }

@@ -15,6 +15,13 @@ pub struct Date {
 }
 
 impl Date {
+    /// The first day there is.
+    pub const EARLIEST: Self = Self {
+        year: 1,
+        month: 1,
+        day: 1,
+    };
+
     /// The day with these numbers, where there is one.
     #[must_use]
     pub fn new(year: u16, month: u8, day: u8) -> Option<Self> {

@@ -69,7 +69,7 @@ pub fn verify(trust: &Trust, day: Date, found: Collected) -> Verified {
         day,
         held: Vec::new(),
         refusals: found.refusals.clone(),
-        notes: Vec::new(),
+        notes: found.notes.clone(),
         left_files: NAMED_FILES_MAX,
     };
     for envelope in &found.envelopes {
@@ -113,6 +113,15 @@ struct Judge<'a> {
 
 /// What our own statements are written as.
 const OURS: &str = "candor";
+/// Where records come from.
+struct Origin<'a> {
+    signers: &'a [Signer],
+    place: &'a str,
+    written_as: &'a str,
+    /// What they are without a signer.
+    signed_by_nobody_known: Standing,
+}
+
 /// Notes that are told.
 const NOTES_MAX: usize = 1_000;
 
@@ -148,7 +157,13 @@ impl Judge<'_> {
         match read(&statement, &signers) {
             Ok(read) => {
                 self.notes_of(place, &read.notes);
-                self.hold(read.records, (&signers, place, read.kind), collected);
+                let origin = Origin {
+                    signers: &signers,
+                    place,
+                    written_as: read.kind,
+                    signed_by_nobody_known: Standing::UnknownSigner,
+                };
+                self.hold(read.records, &origin, collected);
             }
             Err(Unread::Unknown(why)) => self.not_known(place, why),
             Err(Unread::Malformed(why)) => self.refuse(Named::Malformed, place, why),
@@ -159,58 +174,45 @@ impl Judge<'_> {
         match foreign::of_document(bytes) {
             Ok(read) => {
                 self.notes_of(place, &read.notes);
-                self.hold(read.records, (&[], place, read.kind), collected);
+                let origin = Origin {
+                    signers: &[],
+                    place,
+                    written_as: read.kind,
+                    signed_by_nobody_known: Standing::Unsigned,
+                };
+                self.hold(read.records, &origin, collected);
             }
             Err(why) => self.not_known(place, why),
         }
     }
 
-    fn hold(
-        &mut self,
-        records: Vec<Record>,
-        (signers, place, written_as): (&[Signer], &str, &str),
-        collected: &Collected,
-    ) {
+    fn hold(&mut self, records: Vec<Record>, origin: &Origin<'_>, collected: &Collected) {
         for record in records {
             let files = record.subject.artifacts.len();
             let Some(left) = self.left_files.checked_sub(files) else {
                 let why = format!("its records name more than {NAMED_FILES_MAX} files in all");
-                return self.refuse(Named::Malformed, place, why);
+                return self.refuse(Named::Malformed, origin.place, why);
             };
             self.left_files = left;
-            let entitled: Vec<Signer> = signers
-                .iter()
-                .filter(|signer| self.trust.entitles(signer, &record))
-                .cloned()
-                .collect();
-            let standing = self.standing(&record, (signers, &entitled), written_as, collected);
+            let mut signers = origin.signers.to_vec();
+            signers.retain(|signer| self.trust.entitles(signer, &record));
+            let standing = match (origin.signers.is_empty(), signers.is_empty()) {
+                (true, _) => origin.signed_by_nobody_known,
+                (false, true) => Standing::NotEntitled,
+                (false, false) => self.standing(&record, collected),
+            };
             self.held.push(Held {
                 record,
                 standing,
-                signers: entitled,
-                found_in: place.to_owned(),
-                written_as: written_as.to_owned(),
+                signers,
+                found_in: origin.place.to_owned(),
+                written_as: origin.written_as.to_owned(),
             });
         }
     }
 
-    fn standing(
-        &self,
-        record: &Record,
-        (signers, entitled): (&[Signer], &[Signer]),
-        written_as: &str,
-        collected: &Collected,
-    ) -> Standing {
-        let is_document = signers.is_empty() && written_as != OURS;
-        if signers.is_empty() {
-            return match is_document {
-                true => Standing::Unsigned,
-                false => Standing::UnknownSigner,
-            };
-        }
-        if entitled.is_empty() {
-            return Standing::NotEntitled;
-        }
+    /// The standing of a record that was signed by somebody who may say it.
+    fn standing(&self, record: &Record, collected: &Collected) -> Standing {
         let policy = &self.trust.policy;
         if !is_about(&policy.subject, &record.subject, record.predicate.about()) {
             return Standing::WrongSubject;
@@ -433,6 +435,8 @@ fn read(statement: &Statement, signers: &[Signer]) -> Result<Read, Unread> {
 pub struct Unverified {
     /// Records, none of which counts.
     pub records: Vec<Held>,
+    /// What is worth knowing and decides nothing.
+    pub notes: Vec<String>,
     /// What could not be read.
     pub troubles: Vec<String>,
 }
@@ -445,6 +449,7 @@ pub fn read_unverified(found: &Collected) -> Unverified {
     let troubles = found.refusals.iter();
     let troubles = troubles.map(|one| format!("{}: {}", one.place, one.text));
     unverified.troubles.extend(troubles);
+    unverified.notes.clone_from(&found.notes);
     let envelopes = found.envelopes.iter().map(|found| {
         let statement = Statement::parse(&found.envelope.payload);
         let records = statement.and_then(|statement| {
@@ -467,7 +472,7 @@ pub fn read_unverified(found: &Collected) -> Unverified {
             }
         };
         let notes = read.notes.iter().map(|note| format!("{place}: {note}"));
-        unverified.troubles.extend(notes);
+        unverified.notes.extend(notes);
         for record in read.records {
             let Some(left) = left_files.checked_sub(record.subject.artifacts.len()) else {
                 unverified

@@ -1,6 +1,8 @@
 //! Every command and option, once: parsing, help, completions, manual pages and `docs/limits.md`
 //! come from here. Decides nothing.
 
+mod evidence;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -8,6 +10,11 @@ use proto::{Definition, Limits};
 
 use crate::define;
 use crate::quantity::{Size, Time};
+
+pub(crate) use evidence::{
+    EvidenceCommand, KeygenArguments, ShowEvidenceArguments, SignArguments, SignPolicyArguments,
+    VerifyArguments, VerifyBuildArguments, VerifyCommand,
+};
 
 /// The heading under which the bounds of a scan stand.
 pub(crate) const LIMITS_HEADING: &str = "Limits";
@@ -58,6 +65,11 @@ pub(crate) enum Command {
     /// Compile signatures and say what is in a pack
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Judge evidence about a product by a policy, or build a program again and compare
+    Verify(Box<VerifyArguments>),
+    /// Make keys, sign evidence, and say what evidence says
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// Say what protects this machine from a hostile file, and what that lacks
     Doctor(DoctorArguments),
     /// Print the completions for a shell

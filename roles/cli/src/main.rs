@@ -4,11 +4,14 @@
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 mod args;
+mod ask;
+mod case;
 mod define;
 mod descriptors;
 mod digest;
 mod doctor;
 mod escape;
+mod evidence;
 mod failure;
 mod filter;
 mod manual;
@@ -23,6 +26,7 @@ mod scan;
 mod sparse;
 mod spool;
 mod targets;
+mod verify;
 mod walk;
 
 use std::io::{self, Write};
@@ -48,6 +52,8 @@ fn main() -> ExitCode {
     let done = match &arguments.command {
         Command::Scan(scan) => scan::run(scan),
         Command::Rules(command) => rules::run(command),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Evidence(command) => evidence::run(command),
         Command::Doctor(doctor) => doctor::run(doctor),
         Command::Completions(completions) => manual::completions(completions),
         Command::Man(man) => manual::man(man),

@@ -10,6 +10,7 @@ use crate::failure::Failure;
 
 const PLAIN: &str = "candor-worker";
 const YARA: &str = "candor-worker-yara";
+const VERIFIER: &str = "candor-verifier";
 const INSTALLED: &str = "/usr/libexec/candor";
 
 /// The worker program: everything but YARA rules.
@@ -20,6 +21,11 @@ pub(crate) fn worker() -> Result<PathBuf, Failure> {
 /// The worker program that compiles and runs YARA rules too.
 pub(crate) fn yara_worker() -> Result<PathBuf, Failure> {
     find(YARA)
+}
+
+/// The program that judges evidence.
+pub(crate) fn verifier() -> Result<PathBuf, Failure> {
+    find(VERIFIER)
 }
 
 fn find(name: &str) -> Result<PathBuf, Failure> {

@@ -30,7 +30,9 @@ pub(crate) fn prepare(files: &[File]) -> Result<String, String> {
     let mut rest = records.as_slice();
     // Records about the same subject that stand together make one statement.
     while let Some(first) = rest.first() {
-        let same = rest.iter().take_while(|record| record.subject == first.subject);
+        let same = rest
+            .iter()
+            .take_while(|record| record.subject == first.subject);
         let (group, after) = rest.split_at(same.count());
         payloads.push(seal::base64::encode(&payload_of(group)?));
         rest = after;
@@ -46,7 +48,10 @@ pub(crate) fn prepare(files: &[File]) -> Result<String, String> {
             evidence::Value::Known(fact) => fact.to_string(),
             evidence::Value::Unknown(reason) => format!("unknown ({reason})"),
         };
-        format!("{}: {} is {value}", record.subject.product, record.predicate)
+        format!(
+            "{}: {} is {value}",
+            record.subject.product, record.predicate
+        )
     });
     Answer {
         exit: 0,

@@ -14,6 +14,7 @@ struct Report {
     verified: bool,
     signatures: Vec<String>,
     records: Vec<Row>,
+    notes: Vec<String>,
     troubles: Vec<String>,
 }
 
@@ -42,11 +43,13 @@ pub(crate) fn show(files: &[File]) -> Result<String, String> {
         verified: false,
         signatures,
         records: rows.collect(),
+        notes: unverified.notes,
         troubles: unverified.troubles,
     };
     let mut text = vec!["not verified: this is what it says, not what is so".to_owned()];
     text.extend(report.signatures.iter().cloned());
     text.extend(report.records.iter().map(Row::line));
+    text.extend(report.notes.iter().map(|note| format!("note: {note}")));
     text.extend(report.troubles.iter().map(|why| format!("not read: {why}")));
     let exit = u8::from(!report.troubles.is_empty());
     Answer { exit, text, report }.to_json()

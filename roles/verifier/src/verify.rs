@@ -43,8 +43,7 @@ const FORMAT: &str = "candor-verify-1";
 
 /// Judges, and says what came of it.
 pub(crate) fn verify(question: &Question, files: &[File]) -> Result<String, String> {
-    let day = question.setting("as-of").and_then(Date::parse);
-    let day = day.ok_or("a day is missing, or is none")?;
+    let day = day_of(question)?;
     let policy = files::small(files, "policy")?.ok_or("there is no policy")?;
     let key = policy_key(files)?;
     let trust = match Trust::read(&policy, key.as_ref(), day) {
@@ -59,6 +58,18 @@ pub(crate) fn verify(question: &Question, files: &[File]) -> Result<String, Stri
         })
         .collect();
     told(judge(&trust, day, collect(&inputs))).to_json()
+}
+
+/// The day that was named, or today as `candor` counts it.
+pub(crate) fn day_of(question: &Question) -> Result<Date, String> {
+    if let Some(text) = question.setting("as-of") {
+        let text: String = text.chars().take(40).collect();
+        return Date::parse(&text)
+            .ok_or_else(|| format!("--as-of: {text:?} is no day; write it as 2026-11-24"));
+    }
+    let days = question.setting("today").and_then(|days| days.parse().ok());
+    days.and_then(Date::from_days)
+        .ok_or_else(|| "this machine's clock tells no day; use --as-of".to_owned())
 }
 
 /// The key that must have signed the policy, where one was named.
@@ -91,7 +102,10 @@ fn told(verified: Verified) -> Answer<Report> {
         let line = match (&step.value, step.met) {
             (Some(value), true) => {
                 let shown_by = step.shown_by.join(", ");
-                format!("met: {}: {} is {value}, shown by {shown_by}", step.name, step.predicate)
+                format!(
+                    "met: {}: {} is {value}, shown by {shown_by}",
+                    step.name, step.predicate
+                )
             }
             _ => format!("not met: {}: {}", step.name, step.predicate),
         };
@@ -99,7 +113,10 @@ fn told(verified: Verified) -> Answer<Report> {
     }
     for refusal in &verified.refusals {
         let name = refusal.name.as_str();
-        text.push(format!("refused: {name}: {}: {}", refusal.place, refusal.text));
+        text.push(format!(
+            "refused: {name}: {}: {}",
+            refusal.place, refusal.text
+        ));
     }
     for note in &verified.notes {
         text.push(format!("note: {note}"));
@@ -188,7 +205,9 @@ impl Row {
             (None, Some(reason)) => format!("unknown ({reason})"),
             (None, None) => String::new(),
         };
-        let until = self.expires.map_or(String::new(), |day| format!(" to {day}"));
+        let until = self
+            .expires
+            .map_or(String::new(), |day| format!(" to {day}"));
         format!(
             "{}: {} is {value} ({}, {}, {}{until}; {})",
             self.product, self.predicate, self.asserted_by, self.method, self.as_of, self.standing
