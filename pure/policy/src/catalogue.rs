@@ -189,7 +189,8 @@ impl FactName {
     /// Who could change it.
     #[must_use]
     pub fn changer(self) -> Changer {
-        self.row().map_or(Changer::InformationOwner, |row| row.changer)
+        self.row()
+            .map_or(Changer::InformationOwner, |row| row.changer)
     }
 
     /// The value that speaks against running the product.

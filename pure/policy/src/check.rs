@@ -89,7 +89,9 @@ impl<'p> Model<'p> {
                 when: &rule.when,
                 effect: rule.effect,
                 is_press: rule.sourcing == Sourcing::PressReport,
-                is_on_compulsion: areas.into_iter().any(|fact| fact.area() == Area::Compulsion),
+                is_on_compulsion: areas
+                    .into_iter()
+                    .any(|fact| fact.area() == Area::Compulsion),
             }
         });
         Self {
@@ -112,11 +114,17 @@ impl<'p> Model<'p> {
             self.set_facts(&mut sliced, (first, low));
             let tally = self.tally(&sliced);
             for bit in 0..width {
-                let mask = 1u64.checked_shl(u32::try_from(bit).unwrap_or(63)).unwrap_or(0);
+                let mask = 1u64
+                    .checked_shl(u32::try_from(bit).unwrap_or(63))
+                    .unwrap_or(0);
                 let outcome = tally.outcome(mask);
                 let at = first.saturating_add(bit);
                 if outcome == Outcome::NoObjection && tally.certain_none & mask == 0 {
-                    return Err(self.breach(SILENCE, at, "no rule says that there is no objection"));
+                    return Err(self.breach(
+                        SILENCE,
+                        at,
+                        "no rule says that there is no objection",
+                    ));
                 }
                 states.outcomes.push(outcome);
                 states.compelled.push(tally.compelled(mask));
@@ -163,14 +171,15 @@ impl<'p> Model<'p> {
         for must in &self.pack.musts {
             let wanted = must.when.sliced(sliced).is_true;
             for bit in 0..width {
-                let mask = 1u64.checked_shl(u32::try_from(bit).unwrap_or(63)).unwrap_or(0);
+                let mask = 1u64
+                    .checked_shl(u32::try_from(bit).unwrap_or(63))
+                    .unwrap_or(0);
                 let at = first.saturating_add(bit);
                 let outcome = outcomes.get(at).copied().unwrap_or(Outcome::OutOfScope);
                 if wanted & mask != 0 && !outcome.is_at_least(must.at_least) {
                     let happens = format!(
                         "which is `{}`, the outcome is {outcome} and not at least {}",
-                        must.when_text,
-                        must.at_least
+                        must.when_text, must.at_least
                     );
                     return Err(self.breach(PROMISE, at, &happens));
                 }
@@ -208,7 +217,11 @@ impl<'p> Model<'p> {
         for (place, fact) in labs {
             let weight = power(place);
             for (at, worst) in states.compelled.iter().enumerate() {
-                let digit = at.checked_div(weight).unwrap_or(0).checked_rem(3).unwrap_or(0);
+                let digit = at
+                    .checked_div(weight)
+                    .unwrap_or(0)
+                    .checked_rem(3)
+                    .unwrap_or(0);
                 if *worst == 0 {
                     continue;
                 }
@@ -354,7 +367,9 @@ impl Tally {
 fn low_fact(place: usize, width: usize) -> Sliced {
     let mut sliced = Sliced::default();
     for bit in 0..width {
-        let mask = 1u64.checked_shl(u32::try_from(bit).unwrap_or(63)).unwrap_or(0);
+        let mask = 1u64
+            .checked_shl(u32::try_from(bit).unwrap_or(63))
+            .unwrap_or(0);
         let digit = bit
             .checked_div(power(place))
             .and_then(|rest| rest.checked_rem(3));

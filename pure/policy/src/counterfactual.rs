@@ -104,13 +104,7 @@ struct Search<'p> {
 }
 
 impl Search<'_> {
-    fn sets_of(
-        &mut self,
-        size: usize,
-        from: usize,
-        chosen: &mut Vec<Change>,
-        open: (bool, bool),
-    ) {
+    fn sets_of(&mut self, size: usize, from: usize, chosen: &mut Vec<Change>, open: (bool, bool)) {
         if chosen.len() == size {
             self.try_set(chosen, open);
             return;
@@ -157,7 +151,8 @@ impl Search<'_> {
         if better && is_better(outcome, self.outcome) && self.found.better.len() < SETS_MAX {
             let set = set();
             self.found.better.push(set);
-        } else if worse && self.outcome.is_better_than(outcome) && self.found.worse.len() < SETS_MAX {
+        } else if worse && self.outcome.is_better_than(outcome) && self.found.worse.len() < SETS_MAX
+        {
             let set = set();
             self.found.worse.push(set);
         }

@@ -127,7 +127,15 @@ mod tests {
 
     #[test]
     fn days_that_do_not_exist_are_refused() {
-        for text in ["2023-02-29", "2024-13-01", "2024-00-10", "24-01-01", "2024-1-01", "x", ""] {
+        for text in [
+            "2023-02-29",
+            "2024-13-01",
+            "2024-00-10",
+            "24-01-01",
+            "2024-1-01",
+            "x",
+            "",
+        ] {
             assert_eq!(Date::parse(text), None, "{text}");
         }
         assert!(Date::parse("2024-05-06T01:02:03Z").is_some());

@@ -10,8 +10,8 @@ use crate::dossier::Dossier;
 use crate::facts::{FactFinding, derive};
 use crate::logic::Truth;
 use crate::pack::{Authority, Effect, Pack, Rule, Sourcing};
-use evidence::Held;
 use crate::system::System;
+use evidence::Held;
 
 /// What is said about running the product on the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -216,7 +216,8 @@ pub fn decide(case: &Case<'_>) -> Decision {
         && rules.iter().any(|fired| {
             fired.in_force
                 && fired.value != Truth::False
-                && rule_at(case.pack, fired.place).is_some_and(|rule| rule.effect == Effect::Prohibited)
+                && rule_at(case.pack, fired.place)
+                    .is_some_and(|rule| rule.effect == Effect::Prohibited)
         });
     let by_law = rules.iter().any(|fired| {
         fired.decided && rule_at(case.pack, fired.place).is_some_and(|rule| is_binding(rule))

@@ -228,6 +228,12 @@ pub struct Dossier {
     pub is_antivirus: Option<bool>,
     /// The digests of the build that it is of.
     pub artifacts: Vec<String>,
+    /// Digest of the configuration that it is of.
+    pub configuration: Option<String>,
+    /// The rules that it is of.
+    pub rule_release: Option<String>,
+    /// Where customers of this one get it.
+    pub region: Option<String>,
     /// Place of the vendor in the list of organisations.
     pub vendor: usize,
     /// Who wrote it.
@@ -269,21 +275,38 @@ pub(crate) const DOSSIER_KEYS: &[&str] = &[
     "control_points",
     "statements",
 ];
-pub(crate) const PRODUCT_KEYS: &[&str] = &["name", "version", "kind", "artifacts", "vendor"];
+pub(crate) const PRODUCT_KEYS: &[&str] = &[
+    "name",
+    "version",
+    "kind",
+    "artifacts",
+    "configuration",
+    "rule_release",
+    "region",
+    "vendor",
+];
 pub(crate) const SOURCE_KEYS: &[&str] = &["id", "title", "kind", "date", "url"];
-pub(crate) const ORGANISATION_KEYS: &[&str] =
-    &["id", "name", "lei", "places", "staff_complete"];
+pub(crate) const ORGANISATION_KEYS: &[&str] = &["id", "name", "lei", "places", "staff_complete"];
 pub(crate) const PLACE_KEYS: &[&str] =
     &["basis", "country", "unknown", "source", "as_of", "expires"];
 pub(crate) const INTEREST_KEYS: &[&str] = &[
-    "of", "by", "unknown", "kind", "percent", "percent_min", "percent_max", "source", "as_of",
+    "of",
+    "by",
+    "unknown",
+    "kind",
+    "percent",
+    "percent_min",
+    "percent_max",
+    "source",
+    "as_of",
     "expires",
 ];
 pub(crate) const POINT_KEYS: &[&str] = &[
     "point", "by", "unknown", "what", "country", "source", "as_of", "expires",
 ];
-pub(crate) const STATEMENT_KEYS: &[&str] =
-    &["fact", "value", "unknown", "note", "source", "as_of", "expires"];
+pub(crate) const STATEMENT_KEYS: &[&str] = &[
+    "fact", "value", "unknown", "note", "source", "as_of", "expires",
+];
 
 /// The format's name.
 pub(crate) const FORMAT: &str = "candor-dossier/1";
@@ -329,7 +352,13 @@ impl Dossier {
                 format!("this is no dossier: `format` is not \"{FORMAT}\""),
             ));
         }
-        for key in ["sources", "organisations", "interests", "control_points", "statements"] {
+        for key in [
+            "sources",
+            "organisations",
+            "interests",
+            "control_points",
+            "statements",
+        ] {
             if fields.list(key)?.len() > ROWS_MAX {
                 return Err(ReadError::at(
                     fields.required(key)?.line,
@@ -342,8 +371,9 @@ impl Dossier {
             sources: ids(&sources, |source| &source.id),
             organisations: Vec::new(),
         };
-        let organisations: Vec<Organisation> =
-            each(fields.list("organisations")?, |node| organisation(node, &names))?;
+        let organisations: Vec<Organisation> = each(fields.list("organisations")?, |node| {
+            organisation(node, &names)
+        })?;
         names.organisations = ids(&organisations, |organisation| &organisation.id);
         let product = Fields::new(fields.required("product")?, PRODUCT_KEYS)?;
         let kinds = [("antivirus", true), ("other", false)];
@@ -352,7 +382,10 @@ impl Dossier {
             product: product.text("name")?,
             version: product.optional_text("version")?,
             is_antivirus: product.optional_word("kind", &kinds)?,
-            artifacts: product.texts("artifacts")?,
+            artifacts: digests(product.list("artifacts")?)?,
+            configuration: product.optional_text("configuration")?,
+            rule_release: product.optional_text("rule_release")?,
+            region: product.optional_text("region")?,
             vendor: names.organisation(product.required("vendor")?)?,
             prepared_by: fields.text("prepared_by")?,
             as_of: fields.date("as_of")?,
@@ -373,7 +406,9 @@ impl Dossier {
     pub fn organisation_name(&self, place: usize) -> &str {
         self.organisations
             .get(place)
-            .map_or("an organisation that the dossier lacks", |found| &found.name)
+            .map_or("an organisation that the dossier lacks", |found| {
+                &found.name
+            })
     }
 
     /// A source's title and date.
@@ -422,7 +457,11 @@ impl Names {
     /// A row's source, and the dates without which it can't be judged.
     fn sourced(&self, fields: &Fields<'_>) -> Result<Sourced, ReadError> {
         let Some(node) = fields.optional("source") else {
-            return Ok((None, fields.optional_date("as_of")?, fields.optional_date("expires")?));
+            return Ok((
+                None,
+                fields.optional_date("as_of")?,
+                fields.optional_date("expires")?,
+            ));
         };
         let id = crate::node::text(node)?;
         let source = position(&self.sources, &id)
@@ -450,6 +489,19 @@ fn each<T>(
     read: impl Fn(&Node) -> Result<T, ReadError>,
 ) -> Result<Vec<T>, ReadError> {
     nodes.iter().map(read).collect()
+}
+
+fn digests(nodes: &[Node]) -> Result<Vec<String>, ReadError> {
+    each(nodes, |node| {
+        let digest = crate::node::text(node)?.to_ascii_lowercase();
+        let is_hex = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hex.then_some(digest).ok_or_else(|| {
+            ReadError::at(
+                node.line,
+                "an artifact is a SHA-256 of 64 hexadecimal digits",
+            )
+        })
+    })
 }
 
 fn source(node: &Node) -> Result<Source, ReadError> {
@@ -557,10 +609,18 @@ fn statement(node: &Node, names: &Names) -> Result<Statement, ReadError> {
     let line = fields.required("fact")?.line;
     let fact = FactName::from_id(&id)
         .ok_or_else(|| ReadError::at(line, format!("`{id}` is no fact that is known")))?;
-    let value = match (fields.optional_bool("value")?, fields.optional_text("unknown")?) {
+    let value = match (
+        fields.optional_bool("value")?,
+        fields.optional_text("unknown")?,
+    ) {
         (Some(value), None) => Ok(value),
         (None, Some(reason)) => Err(reason),
-        _ => return Err(ReadError::at(node.line, "either `value` or `unknown` is needed")),
+        _ => {
+            return Err(ReadError::at(
+                node.line,
+                "either `value` or `unknown` is needed",
+            ));
+        }
     };
     needs_source(&fields, (value.is_ok(), source))?;
     Ok(Statement {
@@ -590,7 +650,9 @@ pub(crate) fn share(node: &Node) -> Result<u32, ReadError> {
     let whole: u32 = whole.parse().map_err(|_| wrong())?;
     let hundredths: u32 = hundredths.parse().map_err(|_| wrong())?;
     let share = whole.saturating_mul(100).saturating_add(hundredths);
-    (is_plain && share <= WHOLE).then_some(share).ok_or_else(wrong)
+    (is_plain && share <= WHOLE)
+        .then_some(share)
+        .ok_or_else(wrong)
 }
 
 /// A known text, or the reason why it is not known; one of both is there.
@@ -605,7 +667,10 @@ fn known_or(fields: &Fields<'_>, key: &str) -> Result<Result<String, String>, Re
     }
 }
 
-fn needs_source(fields: &Fields<'_>, (known, source): (bool, Option<usize>)) -> Result<(), ReadError> {
+fn needs_source(
+    fields: &Fields<'_>,
+    (known, source): (bool, Option<usize>),
+) -> Result<(), ReadError> {
     match known && source.is_none() {
         false => Ok(()),
         true => Err(ReadError::at(
@@ -633,21 +698,40 @@ mod tests {
         let dossier = Dossier::parse(SMALL).unwrap();
         assert_eq!(dossier.organisation_name(dossier.vendor), "V");
         assert_eq!(dossier.interests[0].share_min, 9310);
-        assert_eq!(dossier.interests[0].by, Holder::Unknown("not public".to_owned()));
+        assert_eq!(
+            dossier.interests[0].by,
+            Holder::Unknown("not public".to_owned())
+        );
     }
 
     #[test]
     fn what_is_wrong_is_refused_with_its_place() {
         for (from, to, why) in [
-            ("\"of\": \"v\"", "\"of\": \"w\"", "line 7: there is no organisation `w`"),
-            ("\"source\": \"s\"", "\"source\": \"t\"", "there is no source `t`"),
+            (
+                "\"of\": \"v\"",
+                "\"of\": \"w\"",
+                "line 7: there is no organisation `w`",
+            ),
+            (
+                "\"source\": \"s\"",
+                "\"source\": \"t\"",
+                "there is no source `t`",
+            ),
             ("\"source\": \"s\", ", "", "`source` is missing"),
             ("93.1", "193.1", "0 to 100"),
             ("\"GB\"", "\"Britain\"", "country code"),
             ("\"kind\": \"owns\"", "\"kind\": \"own\"", "none of owns"),
-            ("\"unknown\": \"not public\"", "\"unknown\": \" \"", "with a reason"),
+            (
+                "\"unknown\": \"not public\"",
+                "\"unknown\": \" \"",
+                "with a reason",
+            ),
             ("\"percent\"", "\"precent\"", "did you mean `percent`?"),
-            ("\"name\": \"V\"", "\"name\": \"V\", \"nationality\": \"XX\"", "comes from"),
+            (
+                "\"name\": \"V\"",
+                "\"name\": \"V\", \"nationality\": \"XX\"",
+                "comes from",
+            ),
         ] {
             assert!(SMALL.contains(from), "{from}");
             let refused = Dossier::parse(&SMALL.replacen(from, to, 1)).unwrap_err();

@@ -144,7 +144,12 @@ impl Found {
     }
 
     fn finish(mut self) -> FactFinding {
-        let has = |side| self.finding.because.iter().any(|reason| reason.side == side);
+        let has = |side| {
+            self.finding
+                .because
+                .iter()
+                .any(|reason| reason.side == side)
+        };
         self.finding.truth = match (has(Side::Holds), has(Side::Fails)) {
             (true, false) => Truth::True,
             (false, true) => Truth::False,
@@ -174,9 +179,9 @@ fn system_fact(found: &mut Found, case: &Case<'_>) {
         ),
         FactName::WidenedScopeBody => {
             let by_sector = match system.sector {
-                Sector::CentralGovernment | Sector::WiderPublic | Sector::CriticalInfrastructure => {
-                    true
-                }
+                Sector::CentralGovernment
+                | Sector::WiderPublic
+                | Sector::CriticalInfrastructure => true,
                 Sector::Private | Sector::Individual => false,
             };
             found.owner(Some(by_sector || !system.exposure.is_empty()), "");
@@ -322,10 +327,17 @@ fn points(found: &mut Found, case: &Case<'_>, wanted: &[Point], required: &[Poin
             found.missing(format!("who stands at `{}`", point.as_str()));
         }
     }
-    for row in dossier.points.iter().filter(|row| wanted.contains(&row.point)) {
+    for row in dossier
+        .points
+        .iter()
+        .filter(|row| wanted.contains(&row.point))
+    {
         if !counts(row.expires, case.as_of) {
             is_open = true;
-            found.missing(format!("what was known of `{}` has expired", row.point.as_str()));
+            found.missing(format!(
+                "what was known of `{}` has expired",
+                row.point.as_str()
+            ));
             continue;
         }
         let from = dossier.source_title(row.source);
@@ -350,7 +362,11 @@ fn points(found: &mut Found, case: &Case<'_>, wanted: &[Point], required: &[Poin
         }
         let here = row.country.as_deref();
         if here.is_some_and(|country| listed(case.pack, &|_| true)(country)) {
-            let text = format!("{} happens in {} ({from})", row.point.as_str(), here.unwrap_or(""));
+            let text = format!(
+                "{} happens in {} ({from})",
+                row.point.as_str(),
+                here.unwrap_or("")
+            );
             found.says(Side::Holds, Known::Documented, text);
         }
     }
@@ -411,15 +427,18 @@ fn named(found: &mut Found, case: &Case<'_>, wanted: &dyn Fn(&Named) -> bool) {
             names.any(|name| name.eq_ignore_ascii_case(&organisation.name))
         });
         match order {
-            Some(order) => Own::Within(format!("{} is named by {}", organisation.name, order.order)),
+            Some(order) => {
+                Own::Within(format!("{} is named by {}", organisation.name, order.order))
+            }
             None => Own::Outside,
         }
     };
     let dossier = case.dossier;
     let reach = Ownership::compute(dossier, &own, (case.pack.control_share, case.as_of));
-    let makers = dossier.points.iter().filter(|row| {
-        row.point == Point::LicensesEngineFrom && counts(row.expires, case.as_of)
-    });
+    let makers = dossier
+        .points
+        .iter()
+        .filter(|row| row.point == Point::LicensesEngineFrom && counts(row.expires, case.as_of));
     let makers: Vec<&PointHolder> = makers.map(|row| &row.by).collect();
     let mut is_open = false;
     if makers.is_empty() {
@@ -466,7 +485,9 @@ fn statements(found: &mut Found, case: &Case<'_>) {
             }
             Ok(value) if side(*value) == name.adverse_side() => {
                 let known = match row.source.and_then(|place| dossier.sources.get(place)) {
-                    Some(source) if source.kind == crate::dossier::SourceKind::Vendor => Known::Stated,
+                    Some(source) if source.kind == crate::dossier::SourceKind::Vendor => {
+                        Known::Stated
+                    }
                     _ => Known::Documented,
                 };
                 let text = format!("{} ({from})", row.note);
@@ -487,7 +508,11 @@ fn lab_points(found: &mut Found, case: &Case<'_>) {
     }
     let dossier = case.dossier;
     let pushing = [Point::CanPushCode, Point::CanPushRules, Point::CanCommand];
-    for row in dossier.points.iter().filter(|row| pushing.contains(&row.point)) {
+    for row in dossier
+        .points
+        .iter()
+        .filter(|row| pushing.contains(&row.point))
+    {
         if let PointHolder::Organisation(by) = row.by
             && counts(row.expires, case.as_of)
         {
@@ -607,7 +632,12 @@ fn standing(held: &Held, case: &Case<'_>) -> Result<(), String> {
         return Err(held.standing.to_string());
     }
     let on = |date: &evidence::Date| Date::parse(&date.to_string());
-    if record.expires.as_ref().and_then(on).is_some_and(|last| last < case.as_of) {
+    if record
+        .expires
+        .as_ref()
+        .and_then(on)
+        .is_some_and(|last| last < case.as_of)
+    {
         return Err("expired".to_owned());
     }
     if on(&record.as_of).is_none_or(|first| case.as_of < first) {

@@ -280,7 +280,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        let text = r#"{"a": [1, -2.5e3, true, false, null], "b\n": "\u00e9\ud83d\ude00\"\\", "c": {}}"#;
+        let text =
+            r#"{"a": [1, -2.5e3, true, false, null], "b\n": "\u00e9\ud83d\ude00\"\\", "c": {}}"#;
         let node = parse(text).unwrap();
         let written = write(&node);
         let again = parse(&written).unwrap();

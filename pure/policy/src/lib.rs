@@ -16,6 +16,7 @@
 )]
 
 mod acceptance;
+mod answer;
 mod catalogue;
 mod check;
 mod counterfactual;
@@ -28,23 +29,31 @@ mod logic;
 mod node;
 mod ownership;
 mod pack;
+mod page;
 mod persons;
+mod portfolio;
 mod shipped;
 mod system;
+mod text;
 mod toml_reader;
+mod view;
 
 pub use acceptance::{Acceptance, AcceptanceState};
+pub use answer::to_json;
 pub use catalogue::{Area, Changer, FactName, Side};
 pub use check::{Breach, model_check};
-pub use counterfactual::{Change, Counterfactuals};
+pub use counterfactual::{Change, ChangeSet, Counterfactuals};
 pub use date::Date;
 pub use decide::{Case, Decision, FiredRule, Outcome, decide};
 pub use dossier::Dossier;
-pub use facts::{FactFinding, derive};
+pub use facts::{FactFinding, Known, Reason, derive};
 pub use json::{parse as parse_json, write as write_json};
 pub use logic::Truth;
 pub use node::{Entry, Node, ReadError, Value};
 pub use ownership::{Control, Ownership};
 pub use pack::{Authority, Effect, Pack, Rule, Sourcing};
+pub use page::to_html;
+pub use portfolio::{Grounds, PortfolioRow, Reopened, portfolio, reopened};
 pub use shipped::{shipped_dossiers, shipped_packs, shipped_systems};
 pub use system::System;
+pub use text::{explain, to_text};

@@ -92,10 +92,7 @@ const DEPTH_MAX: u32 = 16;
 
 impl Condition {
     /// Reads `a and (b or not c)`. `place` gives the place of a fact's name.
-    pub(crate) fn parse(
-        text: &str,
-        place: &dyn Fn(&str) -> Option<usize>,
-    ) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str, place: &dyn Fn(&str) -> Option<usize>) -> Result<Self, String> {
         let words = words(text)?;
         let mut reader = Reader {
             words: &words,
@@ -247,8 +244,8 @@ impl Reader<'_> {
         let Some((word, rest)) = self.words.split_first() else {
             return Err("the condition ends too early".to_owned());
         };
-        let place = (self.place)(word)
-            .ok_or_else(|| format!("`{word}` is no fact of this pack's list"))?;
+        let place =
+            (self.place)(word).ok_or_else(|| format!("`{word}` is no fact of this pack's list"))?;
         self.words = rest;
         Ok(Condition::Fact(place))
     }

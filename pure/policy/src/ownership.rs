@@ -5,9 +5,7 @@
 //! by a nominee, or owned in a circle stays possible; only a register takes it away.
 
 use crate::date::Date;
-use crate::dossier::{
-    Basis, Dossier, Holder, Interest, InterestKind, Organisation, WHOLE, counts,
-};
+use crate::dossier::{Basis, Dossier, Holder, Interest, InterestKind, Organisation, WHOLE, counts};
 
 /// What is known of an organisation by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

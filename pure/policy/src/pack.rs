@@ -232,7 +232,9 @@ impl Pack {
             musts: musts.collect::<Result<_, _>>()?,
             facts,
             rules,
-            decision_days: fields.optional_count("decision_days")?.unwrap_or(DECISION_DAYS),
+            decision_days: fields
+                .optional_count("decision_days")?
+                .unwrap_or(DECISION_DAYS),
             risk_days_max: fields
                 .optional_count("risk_acceptance_days_max")?
                 .unwrap_or(RISK_DAYS),

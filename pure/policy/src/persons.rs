@@ -95,7 +95,13 @@ mod tests {
 
     #[test]
     fn organisations_have_countries() {
-        for key in ["country", "headquarters", "registered_in", "trace", "staff_located_in"] {
+        for key in [
+            "country",
+            "headquarters",
+            "registered_in",
+            "trace",
+            "staff_located_in",
+        ] {
             assert!(!is_personal(key), "{key}");
         }
     }

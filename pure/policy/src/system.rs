@@ -308,7 +308,12 @@ mod tests {
             "line 7: unknown key `marking`; did you mean `markings`?"
         );
         let refused = System::parse(&format!("{WHOLE}[containment]\nairgap = true\n"));
-        assert!(refused.unwrap_err().to_string().starts_with("line 8: unknown key"));
+        assert!(
+            refused
+                .unwrap_err()
+                .to_string()
+                .starts_with("line 8: unknown key")
+        );
     }
 
     #[test]

@@ -50,7 +50,11 @@ fn breach(rules: &[String]) -> Breach {
 fn a_pack_that_asks_for_evidence_that_could_not_matter_is_refused_with_the_state() {
     // `a or not a` is true in both cases, and the pack says no more than that it is unknown.
     let useless = breach(&[
-        rule("A", "secret_or_above or not secret_or_above", "advised-against"),
+        rule(
+            "A",
+            "secret_or_above or not secret_or_above",
+            "advised-against",
+        ),
         rule("B", "update_mirror", "no-objection"),
     ]);
     assert_eq!(useless.property, USELESS);
@@ -60,19 +64,33 @@ fn a_pack_that_asks_for_evidence_that_could_not_matter_is_refused_with_the_state
 #[test]
 fn a_lab_result_may_not_outweigh_compulsion() {
     let outweighs = breach(&[
-        rule("A", "listed_state_control and collects_content", "prohibited"),
+        rule(
+            "A",
+            "listed_state_control and collects_content",
+            "prohibited",
+        ),
         rule("B", "not listed_state_control", "no-objection"),
     ]);
     assert_eq!(outweighs.property, COMPULSION);
-    assert!(outweighs.state.contains("listed_state_control=true"), "{outweighs}");
-    assert!(outweighs.state.contains("collects_content=true"), "{outweighs}");
+    assert!(
+        outweighs.state.contains("listed_state_control=true"),
+        "{outweighs}"
+    );
+    assert!(
+        outweighs.state.contains("collects_content=true"),
+        "{outweighs}"
+    );
 }
 
 #[test]
 fn a_broken_promise_of_the_pack_is_shown() {
     let must = "[[must]]\nwhen = \"secret_or_above\"\nat_least = \"advised-against\"\n";
     let broken = breach(&[
-        rule("A", "secret_or_above and listed_state_control", "prohibited"),
+        rule(
+            "A",
+            "secret_or_above and listed_state_control",
+            "prohibited",
+        ),
         must.to_owned(),
     ]);
     assert_eq!(broken.property, PROMISE);
@@ -85,14 +103,35 @@ fn what_could_still_turn_bad_is_seen_as_reassurance() {
         broken(outcome, reachable(others)).map(|(property, _)| property)
     };
     use Outcome::{AdvisedAgainst, Conditions, NeedsEvidence, NoObjection, OutOfScope, Prohibited};
-    assert_eq!(property(NoObjection, &[NoObjection, Conditions]), Some(REASSURANCE));
+    assert_eq!(
+        property(NoObjection, &[NoObjection, Conditions]),
+        Some(REASSURANCE)
+    );
     assert_eq!(property(Conditions, &[Conditions, NoObjection]), None);
-    assert_eq!(property(Conditions, &[Conditions, OutOfScope]), Some(REASSURANCE));
-    assert_eq!(property(Conditions, &[AdvisedAgainst, NoObjection]), Some(REASSURANCE));
-    assert_eq!(property(AdvisedAgainst, &[AdvisedAgainst, Prohibited]), None);
-    assert_eq!(property(AdvisedAgainst, &[AdvisedAgainst, Conditions]), Some(FIRM));
-    assert_eq!(property(Prohibited, &[Prohibited, AdvisedAgainst]), Some(FIRM));
-    assert_eq!(property(OutOfScope, &[OutOfScope, NoObjection]), Some(SILENCE));
+    assert_eq!(
+        property(Conditions, &[Conditions, OutOfScope]),
+        Some(REASSURANCE)
+    );
+    assert_eq!(
+        property(Conditions, &[AdvisedAgainst, NoObjection]),
+        Some(REASSURANCE)
+    );
+    assert_eq!(
+        property(AdvisedAgainst, &[AdvisedAgainst, Prohibited]),
+        None
+    );
+    assert_eq!(
+        property(AdvisedAgainst, &[AdvisedAgainst, Conditions]),
+        Some(FIRM)
+    );
+    assert_eq!(
+        property(Prohibited, &[Prohibited, AdvisedAgainst]),
+        Some(FIRM)
+    );
+    assert_eq!(
+        property(OutOfScope, &[OutOfScope, NoObjection]),
+        Some(SILENCE)
+    );
     assert_eq!(property(NeedsEvidence, &[Conditions]), Some(USELESS));
     assert_eq!(property(NeedsEvidence, &[NeedsEvidence]), None);
 }
@@ -113,7 +152,12 @@ fn the_fast_check_sees_what_a_decision_would_say_in_all_four_values() {
         let mut index = 0usize;
         let mut values = Vec::new();
         for place in 0..facts {
-            let value = [Truth::False, Truth::True, Truth::Unknown, Truth::Contradicted][rest % 4];
+            let value = [
+                Truth::False,
+                Truth::True,
+                Truth::Unknown,
+                Truth::Contradicted,
+            ][rest % 4];
             index += power(place) * (rest % 4).min(2);
             rest /= 4;
             values.push(value);
@@ -125,10 +169,21 @@ fn the_fast_check_sees_what_a_decision_would_say_in_all_four_values() {
 #[test]
 fn a_pack_of_fifteen_facts_is_looked_at_in_full() {
     let facts = [
-        "secret_or_above", "state_access_would_harm", "government", "antivirus", "deep_access",
-        "listed_state_control", "listed_state_staff", "listed_state_can_push", "conduct_failed",
-        "collects_content", "could_collect_content", "changed_from_outside", "update_mirror",
-        "egress_relay", "air_gap",
+        "secret_or_above",
+        "state_access_would_harm",
+        "government",
+        "antivirus",
+        "deep_access",
+        "listed_state_control",
+        "listed_state_staff",
+        "listed_state_can_push",
+        "conduct_failed",
+        "collects_content",
+        "could_collect_content",
+        "changed_from_outside",
+        "update_mirror",
+        "egress_relay",
+        "air_gap",
     ];
     let list: Vec<String> = facts.iter().map(|fact| format!("\"{fact}\"")).collect();
     let all_good = "antivirus and not listed_state_control and not conduct_failed";
@@ -146,5 +201,10 @@ fn a_pack_of_fifteen_facts_is_looked_at_in_full() {
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
     println!("15 facts, 14,348,907 states: {:?}", start.elapsed());
     let sixteen = text.replace("\"air_gap\"]", "\"air_gap\", \"build_verified\"]");
-    assert!(Pack::parse(&sixteen).unwrap_err().text.contains("from 1 to 15"));
+    assert!(
+        Pack::parse(&sixteen)
+            .unwrap_err()
+            .text
+            .contains("from 1 to 15")
+    );
 }

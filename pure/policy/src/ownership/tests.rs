@@ -55,16 +55,31 @@ fn owns(of: &str, by: &str, percent: &str) -> String {
 
 #[test]
 fn half_in_sum_and_through_others_is_control() {
-    let (first, second, third) = (owns("a", "b", "30"), owns("a", "c", "20"), owns("b", "c", "50"));
-    let rest = [owns("a", "dispersed", "50"), owns("b", "dispersed", "50"), owns("c", "dispersed", "100")];
+    let (first, second, third) = (
+        owns("a", "b", "30"),
+        owns("a", "c", "20"),
+        owns("b", "c", "50"),
+    );
+    let rest = [
+        owns("a", "dispersed", "50"),
+        owns("b", "dispersed", "50"),
+        owns("c", "dispersed", "100"),
+    ];
     let mut rows: Vec<&str> = vec![&first, &second, &third];
     rows.extend(rest.iter().map(String::as_str));
     let places = [("a", "GB"), ("b", "GB"), ("c", "RU")];
     assert_eq!(reach(&dossier(&places, &rows), 50), ['y', 'y', 'y']);
     assert_eq!(reach(&dossier(&places, &rows), 51), ['n', 'n', 'y']);
     let less = owns("b", "c", "49.99");
-    let rows: Vec<&str> = rows.iter().map(|row| if *row == third { &less } else { *row }).collect();
-    assert_eq!(reach(&dossier(&places, &rows), 50)[1], '?', "a hundredth of a percent is not known");
+    let rows: Vec<&str> = rows
+        .iter()
+        .map(|row| if *row == third { &less } else { *row })
+        .collect();
+    assert_eq!(
+        reach(&dossier(&places, &rows), 50)[1],
+        '?',
+        "a hundredth of a percent is not known"
+    );
 }
 
 #[test]
@@ -76,7 +91,11 @@ fn what_is_not_known_stays_possible() {
     let rows = [owns("a", "b", "40"), owns("a", "dispersed", "60")];
     let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
     assert_eq!(reach(&dossier(&places, &rows), 50), ['n', '?']);
-    assert_eq!(reach(&dossier(&[("a", "GB")], &[]), 50), ['?'], "no owner is known");
+    assert_eq!(
+        reach(&dossier(&[("a", "GB")], &[]), 50),
+        ['?'],
+        "no owner is known"
+    );
 }
 
 #[test]
@@ -92,11 +111,23 @@ fn nominees_and_unknown_interests_stay_possible_and_appointments_control() {
     let whole = owns("a", "dispersed", "100");
     let with = |row: &str| {
         let dispersed = owns("b", "dispersed", "100");
-        reach(&dossier(&[("a", "GB"), ("b", "RU")], &[&whole, &dispersed, row]), 50)[0]
+        reach(
+            &dossier(&[("a", "GB"), ("b", "RU")], &[&whole, &dispersed, row]),
+            50,
+        )[0]
     };
-    assert_eq!(with("\"of\": \"a\", \"by\": \"b\", \"kind\": \"appoints\""), 'y');
-    assert_eq!(with("\"of\": \"a\", \"by\": \"b\", \"kind\": \"controls\""), 'y');
-    assert_eq!(with("\"of\": \"a\", \"unknown\": \"x\", \"kind\": \"unknown\""), '?');
+    assert_eq!(
+        with("\"of\": \"a\", \"by\": \"b\", \"kind\": \"appoints\""),
+        'y'
+    );
+    assert_eq!(
+        with("\"of\": \"a\", \"by\": \"b\", \"kind\": \"controls\""),
+        'y'
+    );
+    assert_eq!(
+        with("\"of\": \"a\", \"unknown\": \"x\", \"kind\": \"unknown\""),
+        '?'
+    );
     assert_eq!(
         with("\"of\": \"a\", \"by\": \"natural-persons\", \"kind\": \"nominee\", \"percent\": 60"),
         '?'
@@ -114,7 +145,10 @@ fn votes_count_beside_ownership() {
         "\"of\": \"a\", \"by\": \"b\", \"kind\": \"votes\", \"percent\": 51".to_owned(),
     ];
     let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
-    assert_eq!(reach(&dossier(&[("a", "GB"), ("b", "RU")], &rows), 50)[0], 'y');
+    assert_eq!(
+        reach(&dossier(&[("a", "GB"), ("b", "RU")], &rows), 50)[0],
+        'y'
+    );
 }
 
 #[test]
@@ -129,5 +163,9 @@ fn long_chains_and_wide_graphs_end() {
         .collect();
     rows.push(owns("end", "dispersed", "100"));
     let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
-    assert!(reach(&dossier(&places, &rows), 50).iter().all(|reach| *reach == 'y'));
+    assert!(
+        reach(&dossier(&places, &rows), 50)
+            .iter()
+            .all(|reach| *reach == 'y')
+    );
 }
