@@ -184,3 +184,45 @@ pub(crate) fn table<const N: usize>(entries: [(&str, Node); N]) -> Node {
     });
     Node::new(Value::Table(entries.collect()))
 }
+
+/// A portfolio as one value, `docs/schema/portfolio.schema.json`.
+#[must_use]
+pub fn portfolio_to_json(
+    systems: &[crate::system::System],
+    (rows, grounds): (
+        &[crate::portfolio::PortfolioRow],
+        &crate::portfolio::Grounds<'_>,
+    ),
+    reopened: &[crate::portfolio::Reopened],
+) -> Node {
+    let rows = rows.iter().flat_map(|row| {
+        let system = systems.get(row.system);
+        let system = system.map_or("", |system| system.name.as_str());
+        row.outcomes
+            .iter()
+            .zip(grounds.dossiers)
+            .map(move |(outcome, dossier)| {
+                table([
+                    ("system", text(system)),
+                    ("product", text(&dossier.product)),
+                    ("outcome", text(outcome.as_str())),
+                ])
+            })
+    });
+    let reopened = reopened.iter().map(|row| {
+        table([
+            ("system", text(&row.system)),
+            ("product", text(&row.product)),
+            ("before", text(&row.before)),
+            ("now", text(row.now.as_str())),
+        ])
+    });
+    table([
+        ("format", text("candor-portfolio/1")),
+        ("as_of", text(&grounds.as_of.to_string())),
+        ("pack", text(&grounds.pack.id)),
+        ("pack_sha256", text(&grounds.pack.sha256)),
+        ("decisions", list(rows)),
+        ("reopened", list(reopened)),
+    ])
+}

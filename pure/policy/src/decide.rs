@@ -154,6 +154,8 @@ pub struct Case<'c> {
     pub dossier: &'c Dossier,
     /// Evidence, with what was checked of it.
     pub evidence: &'c [Held],
+    /// What was found wrong with the evidence as a whole.
+    pub evidence_notes: &'c [String],
     /// The rules.
     pub pack: &'c Pack,
     /// Somebody accepts the risk.

@@ -661,7 +661,9 @@ fn standing(held: &Held, case: &Case<'_>) -> Result<(), String> {
         .ok_or_else(|| "it is about another build than the dossier".to_owned())
 }
 
-fn is_about_system(predicate: &str) -> bool {
+/// Whether evidence with this predicate is about the system and not about the product.
+#[must_use]
+pub fn is_about_system(predicate: &str) -> bool {
     ["update_mirror", "egress_relay", "air_gap"].contains(&predicate)
 }
 

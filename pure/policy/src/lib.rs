@@ -39,14 +39,14 @@ mod toml_reader;
 mod view;
 
 pub use acceptance::{Acceptance, AcceptanceState};
-pub use answer::to_json;
+pub use answer::{portfolio_to_json, to_json};
 pub use catalogue::{Area, Changer, FactName, Side};
 pub use check::{Breach, model_check};
 pub use counterfactual::{Change, ChangeSet, Counterfactuals};
 pub use date::Date;
 pub use decide::{Case, Decision, FiredRule, Outcome, decide};
 pub use dossier::Dossier;
-pub use facts::{FactFinding, Known, Reason, derive};
+pub use facts::{FactFinding, Known, Reason, derive, is_about_system};
 pub use json::{parse as parse_json, write as write_json};
 pub use logic::Truth;
 pub use node::{Entry, Node, ReadError, Value};

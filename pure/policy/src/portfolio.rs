@@ -97,6 +97,7 @@ impl<'g> Grounds<'g> {
             system,
             dossier,
             evidence: self.evidence,
+            evidence_notes: &[],
             pack: self.pack,
             acceptance: None,
             as_of: self.as_of,

@@ -175,7 +175,27 @@ impl System {
     pub fn parse(source: &str) -> Result<Self, ReadError> {
         let node = toml_reader::parse(source)?;
         crate::persons::refuse(&node)?;
-        let fields = Fields::new(&node, SYSTEM_KEYS)?;
+        Self::from_node(&node, sha256(source.as_bytes()))
+    }
+
+    /// Reads many systems from one file, each a table of the list `system`.
+    pub fn parse_list(source: &str) -> Result<Vec<Self>, ReadError> {
+        let node = toml_reader::parse(source)?;
+        crate::persons::refuse(&node)?;
+        let fields = Fields::new(&node, &["system"])?;
+        let digest = sha256(source.as_bytes());
+        let systems = fields.list("system")?.iter();
+        let systems: Vec<Self> = systems
+            .map(|node| Self::from_node(node, digest.clone()))
+            .collect::<Result<_, _>>()?;
+        match systems.is_empty() {
+            true => Err(ReadError::whole("there is no `[[system]]` in it")),
+            false => Ok(systems),
+        }
+    }
+
+    fn from_node(node: &Node, sha256: String) -> Result<Self, ReadError> {
+        let fields = Fields::new(node, SYSTEM_KEYS)?;
         let classification = fields.text("classification")?;
         let scheme = fields.optional_text("scheme")?;
         let tier = tier(
@@ -189,7 +209,7 @@ impl System {
         let exposure = exposure.map(|node| crate::node::word(node, EXPOSURES).map(str::to_owned));
         Ok(Self {
             name: fields.text("name")?,
-            sha256: sha256(source.as_bytes()),
+            sha256,
             information_owner: fields.text("information_owner")?,
             classification,
             tier,

@@ -450,6 +450,7 @@ fn warnings(case: &Case<'_>) -> Vec<String> {
     if case.dossier.expires.is_some_and(|last| last < case.as_of) {
         warnings.push("The dossier has expired: what it says may not hold any more.".to_owned());
     }
+    warnings.extend(case.evidence_notes.iter().cloned());
     warnings.extend(case.pack.notes.iter().cloned());
     warnings
 }
