@@ -494,6 +494,11 @@ fn statements(found: &mut Found, case: &Case<'_>) {
                 found.says(side(*value), known, text);
                 found.expires(row.expires);
             }
+            Ok(value) if name.area() == Area::Conduct && dossier.is_fit(row.source) => {
+                let text = format!("{} ({from})", row.note);
+                found.says(side(*value), Known::Documented, text);
+                found.expires(row.expires);
+            }
             Ok(_) => found.missing(format!(
                 "{from} speaks for it, and a dossier can't reassure about what a product does"
             )),

@@ -110,10 +110,6 @@ impl Node {
             _ => &[],
         }
     }
-
-    pub(crate) fn text_of(&self, key: &str) -> Option<&str> {
-        self.member(key).and_then(Self::as_text)
-    }
 }
 
 /// A table whose keys are all known.

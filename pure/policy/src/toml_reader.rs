@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(node.member("a").unwrap().line, 1);
         let table = node.member("b").unwrap();
         assert_eq!(table.member("c").unwrap().line, 3);
-        assert_eq!(table.text_of("d"), Some("2026-01-02"));
+        assert_eq!(table.member("d").unwrap().as_text(), Some("2026-01-02"));
         let refused = parse("a = 1\nb = \n").unwrap_err();
         assert_eq!(refused.line, Some(2), "{refused}");
     }
