@@ -297,6 +297,7 @@ pub(crate) fn is_binding(rule: &Rule) -> bool {
 
 fn fired(case: &Case<'_>, values: &[Truth], outcome: Outcome) -> Vec<FiredRule> {
     let rules = case.pack.rules.iter().enumerate();
+    let adverse = weights(case.pack, (values, &[]), case.as_of).adverse_possible;
     rules
         .map(|(place, rule)| {
             let value = rule.when.value(values);
@@ -305,14 +306,14 @@ fn fired(case: &Case<'_>, values: &[Truth], outcome: Outcome) -> Vec<FiredRule> 
                 place,
                 value,
                 in_force,
-                decided: in_force && decides(rule, value, outcome),
+                decided: in_force && decides(rule, value, (outcome, adverse)),
             }
         })
         .collect()
 }
 
 /// Whether a rule with this value is why the outcome is what it is.
-fn decides(rule: &Rule, value: Truth, outcome: Outcome) -> bool {
+fn decides(rule: &Rule, value: Truth, (outcome, adverse): (Outcome, bool)) -> bool {
     let is_true = value == Truth::True;
     let is_press = rule.sourcing == Sourcing::PressReport;
     let is_adverse = rule.effect >= Effect::AdvisedAgainst;
@@ -320,7 +321,8 @@ fn decides(rule: &Rule, value: Truth, outcome: Outcome) -> bool {
         Outcome::Prohibited => is_true && rule.effect == Effect::Prohibited,
         Outcome::AdvisedAgainst => is_true && rule.effect == Effect::AdvisedAgainst,
         Outcome::NeedsEvidence => {
-            (value.is_open() || (is_true && is_press)) && (is_adverse || value != Truth::False)
+            // Where something adverse is open, the rest can wait.
+            (value.is_open() || (is_true && is_press)) && (is_adverse || !adverse)
         }
         Outcome::Conditions => value != Truth::False && rule.effect == Effect::Conditions,
         Outcome::NoObjection => is_true && rule.effect == Effect::NoObjection,

@@ -32,6 +32,8 @@ mod pack;
 mod page;
 mod persons;
 mod portfolio;
+#[cfg(test)]
+mod schemas;
 mod shipped;
 mod system;
 mod text;
