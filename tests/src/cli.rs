@@ -29,7 +29,7 @@ pub fn program(name: &str) -> PathBuf {
     let path = built_folder().join(name);
     assert!(
         path.exists() && built_folder().join("candor-worker-yara").exists(),
-        "{} is not there; build it first: cargo build -p candor -p candor-worker -p candor-worker-yara",
+        "{} is not there; build it first: cargo build -p candor -p candor-worker -p candor-worker-yara -p candor-verifier",
         path.display()
     );
     path

@@ -16,10 +16,14 @@ use std::time::{Duration, Instant};
 
 use acceptance::cli::program;
 use kernel::channel::Channel;
-use proto::{CompileSource, Decode, Describe, Encode, Reply, Request, ScanItem, ScanOptions};
+use proto::{
+    CompileSource, Decode, Describe, Encode, NamedFile, Question, Reply, Request, ScanItem,
+    ScanOptions,
+};
 
 const PLAIN: &str = "candor-worker";
 const WITH_YARA: &str = "candor-worker-yara";
+const VERIFIER: &str = "candor-verifier";
 const STRACE: &str = "/usr/bin/strace";
 const PLENTY: &str = "1073741824";
 /// Enough to start, and not enough for a source of [`LARGE_BYTES`].
@@ -307,6 +311,19 @@ fn run_out_of_memory(program: (&Path, &str)) -> Calls {
         &Request::CompileInto(Vec::new()).to_message(),
         &[output.as_fd()],
     );
+    last_words(worker, channel)
+}
+
+/// The verifier, with a file that is longer than its memory.
+fn die_without_memory(program: (&Path, &str), (request, file): (&Request, &OwnedFd)) -> Calls {
+    let mut worker = Traced::start_program(program, ["scan", LITTLE], None);
+    worker.ask(request, &[file.as_fd()]);
+    let channel = worker.channel.take().unwrap();
+    last_words(worker, channel)
+}
+
+/// Waits until it said that memory ran out, and ends it.
+fn last_words(mut worker: Traced, channel: Channel) -> Calls {
     let mut words = String::new();
     let mut diagnostics = BufReader::new(worker.child.stderr.take().unwrap());
     while !words.contains("memory allocation of") {
@@ -324,6 +341,38 @@ fn run_out_of_memory(program: (&Path, &str)) -> Calls {
     worker.child.kill().unwrap();
     drop(channel);
     worker.calls()
+}
+
+/// Evidence shown, and a request that is not for the verifier.
+fn judge(folder: &Path) -> Calls {
+    let mut worker = Traced::start_program((folder, VERIFIER), ["scan", PLENTY], None);
+    let mut large = br#"{"bomFormat":"CycloneDX","specVersion":"1.6","components":["#.to_vec();
+    large.extend(br#"{"name":"a"},"#.repeat(200_000));
+    large.extend(br#"{"name":"b"}]}"#);
+    let file = memory(&large);
+    worker.ask(&Request::Judge(question()), &[file.as_fd()]);
+    while let Some(reply) = worker.hear() {
+        match reply {
+            Reply::Text(_) => {}
+            Reply::TextEnd(None) => break,
+            other => panic!("no answer: {other:?}"),
+        }
+    }
+    worker.ask(&Request::Describe(Describe::Show), &[]);
+    let reply = worker.hear();
+    assert!(matches!(reply, Some(Reply::Refused(_))), "{reply:?}");
+    worker.calls()
+}
+
+fn question() -> Question {
+    Question {
+        task: "show".to_string(),
+        settings: Vec::new(),
+        files: vec![NamedFile {
+            part: "bundle".to_string(),
+            label: "evidence".to_string(),
+        }],
+    }
 }
 
 /// The names on a role's list, and those of them that no test can reach here.
@@ -401,4 +450,21 @@ fn every_call_that_yara_rules_need_is_made_and_no_other() {
     calls.add(refuse((folder.path(), WITH_YARA)));
     calls.add(run_out_of_memory((folder.path(), WITH_YARA)));
     assert_exact(&calls, "worker-yara");
+}
+
+#[test]
+fn every_call_that_judging_evidence_needs_is_made_and_no_other() {
+    if !Path::new(STRACE).exists() {
+        println!("skipped: tracing the worker needs strace");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut calls = judge(folder.path());
+    let file = memory(&vec![b' '; LARGE_BYTES]);
+    let request = Request::Judge(question());
+    calls.add(die_without_memory(
+        (folder.path(), VERIFIER),
+        (&request, &file),
+    ));
+    assert_exact(&calls, "verifier");
 }

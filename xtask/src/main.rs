@@ -14,6 +14,7 @@ mod licences;
 mod repro;
 mod role;
 mod run_tests;
+mod sbom;
 mod spdx;
 mod tidy;
 mod toolchain;
@@ -36,6 +37,9 @@ usage: cargo xtask COMMAND
   dist       build the programs as they are released, and print their digests
   repro [--quick] [--program NAME]
              build them again with everything varied, and in a clean Debian 12; compare the bytes
+  repro --against FILE [--program NAME]
+             build one program again and compare it with a file
+  sbom       print what the programs are made of, as CycloneDX 1.6
   generate   write the files that are generated from roles/*/role.toml
   graph      the dependency rule, over the graph that cargo resolved
   tidy       the style that clippy doesn't know
@@ -77,6 +81,7 @@ fn run(words: &[&str]) -> Result<Problems, String> {
         ["graph"] => graph::check(&workspace),
         ["tidy"] => tidy::check(&workspace),
         ["licences"] => licences::check(&workspace),
+        ["sbom"] => sbom::run(&workspace),
         ["claims"] => claims::check(&workspace),
         _ => Err(format!("unknown command\n{USAGE}")),
     }

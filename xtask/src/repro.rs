@@ -36,7 +36,36 @@ enum CleanRoot {
 
 /// `cargo xtask repro [--quick] [--program NAME]`.
 pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<Problems, String> {
-    compare_builds(workspace, &parse(words)?)
+    match words {
+        ["--against", file, rest @ ..] => against(workspace, Path::new(file), rest),
+        _ => compare_builds(workspace, &parse(words)?),
+    }
+}
+
+/// `cargo xtask repro --against FILE [--program NAME]`: builds a program as it is released, and
+/// compares the bytes with a file from elsewhere. Nothing of the file is run.
+fn against(workspace: &Workspace, file: &Path, rest: &[&str]) -> Result<Problems, String> {
+    let name = file.file_name().and_then(|name| name.to_str());
+    let named = name.unwrap_or_default();
+    let options = match rest {
+        [] => parse(&["--program", named]),
+        words => parse(words),
+    };
+    let options = options.map_err(|why| format!("{}: {why}", file.display()))?;
+    let [program] = options.programs.as_slice() else {
+        return Err("--against compares one program; name it with --program".to_owned());
+    };
+    let built = timed("a build, as cargo xtask dist makes it", || {
+        dist::build(workspace, &[program])
+    })?;
+    let built = built.program(program);
+    println!("{}  built here", dist::digest(&built)?);
+    println!("{}  {}", dist::digest(file)?, file.display());
+    let problem = compare::files(program, "given file", &built, file)?;
+    if problem.is_none() {
+        println!("the same bytes: this program comes from these sources");
+    }
+    Ok(problem.into_iter().collect())
 }
 
 /// One program, built twice: as much as the gate has time for.

@@ -51,6 +51,17 @@ pub(crate) fn samples() -> Vec<Vec<u8>> {
             value: proto::DefinitionValue::Integer(-1),
         }]),
         Request::Describe(Describe::Explain(word())),
+        Request::Judge(proto::Question {
+            task: word(),
+            settings: vec![proto::Setting {
+                key: word(),
+                value: word(),
+            }],
+            files: vec![proto::NamedFile {
+                part: word(),
+                label: word(),
+            }],
+        }),
     ];
     let replies = [
         Reply::Ready {

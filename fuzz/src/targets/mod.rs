@@ -2,6 +2,7 @@
 
 mod bodies;
 mod containers;
+mod evidence;
 mod executables;
 mod messages;
 mod objects;
@@ -83,6 +84,7 @@ pub fn targets() -> Vec<Target> {
         Target::new("cvd", rules::check_container, allow(1, 64)),
         Target::new("packs", packs::check, allow(64, 512)),
         Target::new("patterns", patterns::check, allow(64, 4_096)),
+        Target::new("evidence", evidence::check, allow(64, 512)),
         Target::new("messages", messages::check, allow(1, 512)),
     ]);
     targets

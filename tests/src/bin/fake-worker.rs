@@ -84,7 +84,7 @@ fn serve(channel: &Channel) -> ExitCode {
             }
             Ok(Request::CompileYara(_)) => say(channel, &Reply::YaraCompiled(43)),
             Ok(Request::UseYara) => say(channel, &Reply::YaraReady),
-            Err(_) => return ExitCode::FAILURE,
+            Ok(Request::Judge(_)) | Err(_) => return ExitCode::FAILURE,
         }
     }
     ExitCode::SUCCESS

@@ -1,3 +1,5 @@
+//! Documents of other tools, as they write them, and what they are worth.
+
 use super::*;
 use crate::collect::{Input, collect};
 use crate::envelope::IN_TOTO;

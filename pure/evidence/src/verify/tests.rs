@@ -1,3 +1,5 @@
+//! Every way in which evidence does not count, and the one in which it does.
+
 use super::*;
 use crate::collect::tests::bundle;
 use crate::collect::{Input, collect};
