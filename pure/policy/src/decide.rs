@@ -221,9 +221,9 @@ pub fn decide(case: &Case<'_>) -> Decision {
                 && rule_at(case.pack, fired.place)
                     .is_some_and(|rule| rule.effect == Effect::Prohibited)
         });
-    let by_law = rules.iter().any(|fired| {
-        fired.decided && rule_at(case.pack, fired.place).is_some_and(|rule| is_binding(rule))
-    });
+    let by_law = rules
+        .iter()
+        .any(|fired| fired.decided && rule_at(case.pack, fired.place).is_some_and(is_binding));
     let mut decision = Decision {
         outcome,
         may_be_prohibited,

@@ -40,46 +40,39 @@ pub fn to_text(case: &Case<'_>, decision: &Decision) -> Vec<String> {
     if !view.conditions.is_empty() {
         part(&mut lines, "Conditions", view.conditions.iter().cloned());
     }
+    ending(&mut lines, &view);
+    lines
+}
+
+/// What would change it, and what is not known.
+fn ending(lines: &mut Vec<String>, view: &View) {
     let better = match view.better.is_empty() {
         true => vec!["nothing that evidence or you could change".to_owned()],
         false => view.better.clone(),
     };
-    part(
-        &mut lines,
-        "Would change it for the better",
-        better.into_iter(),
-    );
+    part(lines, "Would change it for the better", better.into_iter());
     if !view.worse.is_empty() {
         part(
-            &mut lines,
+            lines,
             "Would change it for the worse",
             view.worse.iter().cloned(),
         );
     }
     part(
-        &mut lines,
+        lines,
         "If you go ahead anyway",
         std::iter::once(view.anyway.clone()),
     );
     if !view.contradicted.is_empty() {
-        part(
-            &mut lines,
-            "Contradicted",
-            view.contradicted.iter().cloned(),
-        );
+        part(lines, "Contradicted", view.contradicted.iter().cloned());
     }
+    part(lines, "Not known, not tested", view.unknown.iter().cloned());
     part(
-        &mut lines,
-        "Not known, not tested",
-        view.unknown.iter().cloned(),
-    );
-    part(
-        &mut lines,
+        lines,
         "The vendor's reply",
         std::iter::once(view.reply.clone()),
     );
-    part(&mut lines, "Notes", view.warnings.iter().cloned());
-    lines
+    part(lines, "Notes", view.warnings.iter().cloned());
 }
 
 /// Why a rule fired or did not; `None` where the pack has no such rule.

@@ -1,4 +1,9 @@
 //! Four cases from life, and how evidence is counted.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests fail as tests do"
+)]
 
 use evidence::{Held, Party, Record, Signer, Standing};
 use policy::{

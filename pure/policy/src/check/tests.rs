@@ -147,7 +147,7 @@ fn the_fast_check_sees_what_a_decision_would_say_in_all_four_values() {
     let mut states = States::default();
     model.fill(&mut states).unwrap();
     let facts = pack.facts.len();
-    for state in 0..4usize.pow(facts as u32) {
+    for state in 0..4usize.pow(u32::try_from(facts).unwrap()) {
         let mut rest = state;
         let mut index = 0usize;
         let mut values = Vec::new();
