@@ -2,6 +2,7 @@
 //! every shipped pack. A change of a pack or a dossier shows here, line by line.
 //!
 //! Written anew by: `CANDOR_WRITE=1 cargo test -p policy --test decisions`.
+#![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,3 +1,5 @@
+//! Packs that break a property are refused, and the shipped ones break none.
+
 use super::*;
 use crate::date::Date;
 use crate::shipped::shipped_packs;

@@ -1,3 +1,5 @@
+//! Graphs of owners: sums, chains, circles, nominees, and what is not known.
+
 use super::*;
 
 /// A dossier of organisations `a`, `b`, `c`…, with these places and interests.
