@@ -1,5 +1,4 @@
 //! `candor decide` as an official runs it: outcomes as exit codes, the page, JSON, refusals.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::path::PathBuf;
 use std::process::Command;
