@@ -25,6 +25,7 @@ const PARSERS: &[&str] = &[
     "pure/pattern",
     "pure/gates",
     "pure/evidence",
+    "pure/policy",
 ];
 /// Roles that may speak to the network.
 const NETWORK_ROLES: &[&str] = &["roles/fetch", "roles/gateway", "roles/lab"];

@@ -201,6 +201,21 @@ pub const KNOWN_PREDICATES: &[(&str, About, &str)] = &[
     ),
     ("tests_pass", About::Build, "whether its tests pass"),
     (
+        "update_mirror",
+        About::Behaviour,
+        "whether updates reach a system only through its owner's mirror",
+    ),
+    (
+        "egress_relay",
+        About::Behaviour,
+        "whether traffic leaves a system only through its owner's relay",
+    ),
+    (
+        "air_gap",
+        About::Behaviour,
+        "whether a system has no connection to other networks",
+    ),
+    (
         "vendor_claim",
         About::Behaviour,
         "something that its maker says of it",

@@ -1,6 +1,7 @@
 //! Every command and option, once: parsing, help, completions, manual pages and `docs/limits.md`
 //! come from here. Decides nothing.
 
+mod decide;
 mod evidence;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use proto::{Definition, Limits};
 use crate::define;
 use crate::quantity::{Size, Time};
 
+pub(crate) use decide::DecideArguments;
 pub(crate) use evidence::{
     EvidenceCommand, KeygenArguments, ShowEvidenceArguments, SignArguments, SignPolicyArguments,
     VerifyArguments, VerifyBuildArguments, VerifyCommand,
@@ -67,6 +69,8 @@ pub(crate) enum Command {
     Rules(RulesCommand),
     /// Judge evidence about a product by a policy, or build a program again and compare
     Verify(Box<VerifyArguments>),
+    /// Say whether a product may run on a system, by a policy pack, and why
+    Decide(Box<DecideArguments>),
     /// Make keys, sign evidence, and say what evidence says
     #[command(subcommand)]
     Evidence(EvidenceCommand),

@@ -6,6 +6,7 @@
 mod args;
 mod ask;
 mod case;
+mod decide;
 mod define;
 mod descriptors;
 mod digest;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         Command::Scan(scan) => scan::run(scan),
         Command::Rules(command) => rules::run(command),
         Command::Verify(arguments) => verify::run(arguments),
+        Command::Decide(arguments) => decide::run(arguments),
         Command::Evidence(command) => evidence::run(command),
         Command::Doctor(doctor) => doctor::run(doctor),
         Command::Completions(completions) => manual::completions(completions),

@@ -8,8 +8,10 @@
 
 mod allowed_calls;
 mod answer;
+mod decide;
 mod files;
 mod jail;
+mod portfolio;
 mod prepare;
 mod show;
 mod tasks;

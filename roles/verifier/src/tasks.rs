@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use proto::Question;
 
-use crate::{files, prepare, show, verify};
+use crate::{decide, files, portfolio, prepare, show, verify};
 
 /// Does what is asked; the answer is one JSON text. An error is one of the question.
 pub(crate) fn perform(question: &Question, files: Vec<OwnedFd>) -> Result<String, String> {
@@ -13,6 +13,8 @@ pub(crate) fn perform(question: &Question, files: Vec<OwnedFd>) -> Result<String
         "verify" => verify::verify(question, &files),
         "show" => show::show(&files),
         "prepare" => prepare::prepare(&files),
+        "decide" => decide::decide(question, &files),
+        "portfolio" => portfolio::decide_all(question, &files),
         other => Err(format!("{other:?} is no task of this program")),
     }
 }
