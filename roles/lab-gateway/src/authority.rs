@@ -229,7 +229,12 @@ mod tests {
     fn any_name_and_any_address_gets_a_server() {
         let mut authority = authority(3);
         let long = "a.".repeat(120);
-        for name in ["a.example", "198.18.0.1", "fd00::1", long.trim_end_matches('.')] {
+        for name in [
+            "a.example",
+            "198.18.0.1",
+            "fd00::1",
+            long.trim_end_matches('.'),
+        ] {
             let server = Server {
                 name: name.to_owned(),
                 protocol: Some(b"http/1.1".to_vec()),

@@ -76,7 +76,11 @@ pub(crate) fn answer(message: &[u8], names: &mut Names, fixed: &[Fixed]) -> Opti
     let operation = flags >> 3 & 0x0f;
     let question = question(message);
     let Some(question) = question.filter(|_| operation == 0) else {
-        let code = if operation == 0 { FORMAT_ERROR } else { NOT_IMPLEMENTED };
+        let code = if operation == 0 {
+            FORMAT_ERROR
+        } else {
+            NOT_IMPLEMENTED
+        };
         return Some(Answered {
             name: Vec::new(),
             kind: format!("operation {operation}"),
@@ -87,7 +91,11 @@ pub(crate) fn answer(message: &[u8], names: &mut Names, fixed: &[Fixed]) -> Opti
     let name = question.labels.join(&b'.');
     let records = records(&question, names, fixed);
     let words: Vec<&str> = records.iter().map(|record| record.words.as_str()).collect();
-    let counts = [1, records.len().try_into().ok()?, u16::from(question.has_options)];
+    let counts = [
+        1,
+        records.len().try_into().ok()?,
+        u16::from(question.has_options),
+    ];
     let mut reply = head(message, NO_ERROR, counts);
     reply.extend(message.get(HEADER_BYTES..question.end)?);
     for record in &records {
@@ -100,7 +108,11 @@ pub(crate) fn answer(message: &[u8], names: &mut Names, fixed: &[Fixed]) -> Opti
     Some(Answered {
         name,
         kind: kind_name(question.kind),
-        answer: if words.is_empty() { "no such record".to_owned() } else { words.join(" ") },
+        answer: if words.is_empty() {
+            "no such record".to_owned()
+        } else {
+            words.join(" ")
+        },
         message: reply,
     })
 }
@@ -130,9 +142,8 @@ fn question(message: &[u8]) -> Option<Question<'_>> {
     let end = place + 4;
     let records = message.get(end..)?;
     // Options come alone in practice: an empty name, then the type.
-    let has_options = word(message, 10)? > 0
-        && records.first() == Some(&0)
-        && word(records, 1) == Some(OPT);
+    let has_options =
+        word(message, 10)? > 0 && records.first() == Some(&0) && word(records, 1) == Some(OPT);
     Some(Question {
         message,
         end,
@@ -315,7 +326,10 @@ fn service(name: &[u8], names: &mut Names) -> Record {
 fn pointer(name: &[u8], names: &Names) -> Option<Record> {
     let address = reversed(name)?;
     let known = names.of(address);
-    let made = format!("{}.unnamed.example", address.to_string().replace(['.', ':'], "-"));
+    let made = format!(
+        "{}.unnamed.example",
+        address.to_string().replace(['.', ':'], "-")
+    );
     let found = known.map_or_else(|| made.into_bytes(), <[u8]>::to_vec);
     let labels: Vec<&[u8]> = found.split(|byte| *byte == b'.').collect();
     Some(Record {
@@ -339,7 +353,10 @@ fn reversed(name: &[u8]) -> Option<IpAddr> {
 /// A whole name; the root where it has no labels.
 fn encoded(labels: &[&[u8]]) -> Vec<u8> {
     let mut data = Vec::new();
-    for label in labels.iter().filter(|label| !label.is_empty() && label.len() <= 63) {
+    for label in labels
+        .iter()
+        .filter(|label| !label.is_empty() && label.len() <= 63)
+    {
         data.push(u8::try_from(label.len()).unwrap_or(0));
         data.extend(*label);
     }
@@ -392,7 +409,10 @@ mod tests {
     #[test]
     fn every_name_has_an_address_in_either_case() {
         let lower = asked("a.example", A);
-        assert_eq!((lower.name.as_slice(), lower.kind.as_str()), (&b"a.example"[..], "A"));
+        assert_eq!(
+            (lower.name.as_slice(), lower.kind.as_str()),
+            (&b"a.example"[..], "A")
+        );
         assert_eq!(lower.answer, asked("A.Example", A).answer);
         assert!(lower.answer.starts_with("198."), "{}", lower.answer);
         assert!(asked("a.example", AAAA).answer.starts_with("fdca:"));
@@ -403,7 +423,10 @@ mod tests {
     #[test]
     fn what_has_no_record_is_said_to_have_none() {
         let answered = asked("a.example", 65);
-        assert_eq!((answered.kind.as_str(), answered.answer.as_str()), ("HTTPS", "no such record"));
+        assert_eq!(
+            (answered.kind.as_str(), answered.answer.as_str()),
+            ("HTTPS", "no such record")
+        );
         assert_eq!(&answered.message[6..8], &[0, 0]);
     }
 

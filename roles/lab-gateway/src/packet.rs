@@ -39,11 +39,25 @@ pub(crate) enum Inbound<'a> {
     /// A datagram.
     Udp { ends: Ends, payload: &'a [u8] },
     /// An echo request, which wants this answer.
-    Echo { remote: IpAddr, kind: u8, bytes: usize, answer: Vec<u8> },
+    Echo {
+        remote: IpAddr,
+        kind: u8,
+        bytes: usize,
+        answer: Vec<u8>,
+    },
     /// Another ICMP message.
-    Icmp { remote: IpAddr, kind: u8, bytes: usize },
+    Icmp {
+        remote: IpAddr,
+        kind: u8,
+        bytes: usize,
+    },
     /// A protocol that nobody here speaks, or a fragment.
-    Other { local: IpAddr, remote: IpAddr, protocol: u8, bytes: usize },
+    Other {
+        local: IpAddr,
+        remote: IpAddr,
+        protocol: u8,
+        bytes: usize,
+    },
     /// No packet at all.
     Malformed,
 }
@@ -122,7 +136,9 @@ fn version_6(packet: &[u8]) -> Option<Carried<'_>> {
         match IpProtocol::from(carried.protocol) {
             IpProtocol::HopByHop | IpProtocol::Ipv6Opts | IpProtocol::Ipv6Route => {
                 let header = Ipv6ExtHeader::new_checked(carried.payload).ok()?;
-                let length = usize::from(header.header_len()).saturating_add(1).saturating_mul(8);
+                let length = usize::from(header.header_len())
+                    .saturating_add(1)
+                    .saturating_mul(8);
                 carried.protocol = header.next_header().into();
                 carried.payload = carried.payload.get(length..)?;
             }
@@ -173,15 +189,38 @@ fn icmp_4<'a>(carried: &Carried<'a>) -> Option<Inbound<'a>> {
     let (remote, kind) = (carried.remote.into(), u8::from(packet.msg_type()));
     let bytes = carried.payload.len();
     let checksums = ChecksumCapabilities::default();
-    let Ok(Icmpv4Repr::EchoRequest { ident, seq_no, data }) = Icmpv4Repr::parse(&packet, &checksums)
+    let Ok(Icmpv4Repr::EchoRequest {
+        ident,
+        seq_no,
+        data,
+    }) = Icmpv4Repr::parse(&packet, &checksums)
     else {
-        return Some(Inbound::Icmp { remote, kind, bytes });
+        return Some(Inbound::Icmp {
+            remote,
+            kind,
+            bytes,
+        });
     };
-    let answer = Icmpv4Repr::EchoReply { ident, seq_no, data };
-    let answer = wrapped(carried.remote, carried.local, IpProtocol::Icmp, answer.buffer_len(), |into| {
-        answer.emit(&mut Icmpv4Packet::new_unchecked(into), &checksums);
-    });
-    Some(Inbound::Echo { remote, kind, bytes, answer })
+    let answer = Icmpv4Repr::EchoReply {
+        ident,
+        seq_no,
+        data,
+    };
+    let answer = wrapped(
+        carried.remote,
+        carried.local,
+        IpProtocol::Icmp,
+        answer.buffer_len(),
+        |into| {
+            answer.emit(&mut Icmpv4Packet::new_unchecked(into), &checksums);
+        },
+    );
+    Some(Inbound::Echo {
+        remote,
+        kind,
+        bytes,
+        answer,
+    })
 }
 
 fn icmp_6<'a>(carried: &Carried<'a>) -> Option<Inbound<'a>> {
@@ -192,16 +231,43 @@ fn icmp_6<'a>(carried: &Carried<'a>) -> Option<Inbound<'a>> {
         return None;
     };
     let checksums = ChecksumCapabilities::default();
-    let Ok(Icmpv6Repr::EchoRequest { ident, seq_no, data }) =
-        Icmpv6Repr::parse(&to, &from, &packet, &checksums)
+    let Ok(Icmpv6Repr::EchoRequest {
+        ident,
+        seq_no,
+        data,
+    }) = Icmpv6Repr::parse(&to, &from, &packet, &checksums)
     else {
-        return Some(Inbound::Icmp { remote, kind, bytes });
+        return Some(Inbound::Icmp {
+            remote,
+            kind,
+            bytes,
+        });
     };
-    let answer = Icmpv6Repr::EchoReply { ident, seq_no, data };
-    let answer = wrapped(carried.remote, carried.local, IpProtocol::Icmpv6, answer.buffer_len(), |into| {
-        answer.emit(&from, &to, &mut Icmpv6Packet::new_unchecked(into), &checksums);
-    });
-    Some(Inbound::Echo { remote, kind, bytes, answer })
+    let answer = Icmpv6Repr::EchoReply {
+        ident,
+        seq_no,
+        data,
+    };
+    let answer = wrapped(
+        carried.remote,
+        carried.local,
+        IpProtocol::Icmpv6,
+        answer.buffer_len(),
+        |into| {
+            answer.emit(
+                &from,
+                &to,
+                &mut Icmpv6Packet::new_unchecked(into),
+                &checksums,
+            );
+        },
+    );
+    Some(Inbound::Echo {
+        remote,
+        kind,
+        bytes,
+        answer,
+    })
 }
 
 /// A datagram from outside.
@@ -238,9 +304,15 @@ pub(crate) fn port_unreachable(packet: &[u8]) -> Option<Vec<u8>> {
                 header,
             };
             let (from, to) = (packet.dst_addr().into(), packet.src_addr().into());
-            Some(wrapped(from, to, IpProtocol::Icmp, repr.buffer_len(), |into| {
-                repr.emit(&mut Icmpv4Packet::new_unchecked(into), &checksums);
-            }))
+            Some(wrapped(
+                from,
+                to,
+                IpProtocol::Icmp,
+                repr.buffer_len(),
+                |into| {
+                    repr.emit(&mut Icmpv4Packet::new_unchecked(into), &checksums);
+                },
+            ))
         }
         6 => {
             let packet = Ipv6Packet::new_checked(packet).ok()?;
@@ -253,9 +325,20 @@ pub(crate) fn port_unreachable(packet: &[u8]) -> Option<Vec<u8>> {
             };
             let (from, to) = (packet.dst_addr(), packet.src_addr());
             let length = repr.buffer_len();
-            Some(wrapped(from.into(), to.into(), IpProtocol::Icmpv6, length, |into| {
-                repr.emit(&from, &to, &mut Icmpv6Packet::new_unchecked(into), &checksums);
-            }))
+            Some(wrapped(
+                from.into(),
+                to.into(),
+                IpProtocol::Icmpv6,
+                length,
+                |into| {
+                    repr.emit(
+                        &from,
+                        &to,
+                        &mut Icmpv6Packet::new_unchecked(into),
+                        &checksums,
+                    );
+                },
+            ))
         }
         _ => None,
     }
@@ -284,12 +367,18 @@ pub(crate) struct Synthetic<'a> {
 impl Synthetic<'_> {
     /// As if from outside.
     pub(crate) fn to_subject(&self, ends: &Ends) -> Vec<u8> {
-        self.packet((ends.remote, ends.remote_port), (ends.local, ends.local_port))
+        self.packet(
+            (ends.remote, ends.remote_port),
+            (ends.local, ends.local_port),
+        )
     }
 
     /// As if from the subject.
     pub(crate) fn from_subject(&self, ends: &Ends) -> Vec<u8> {
-        self.packet((ends.local, ends.local_port), (ends.remote, ends.remote_port))
+        self.packet(
+            (ends.local, ends.local_port),
+            (ends.remote, ends.remote_port),
+        )
     }
 
     fn packet(&self, from: (IpAddr, u16), to: (IpAddr, u16)) -> Vec<u8> {
@@ -331,7 +420,11 @@ fn wrapped(
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 mod tests {
     use super::*;
 
@@ -355,9 +448,16 @@ mod tests {
 
     #[test]
     fn datagrams_and_segments_come_back_from_their_packets() {
-        for ends in [ends("198.18.0.2", "192.0.2.7"), ends("fd00::2", "2001:db8::7")] {
+        for ends in [
+            ends("198.18.0.2", "192.0.2.7"),
+            ends("fd00::2", "2001:db8::7"),
+        ] {
             let packet = datagram(&ends, b"payload");
-            let Inbound::Udp { ends: found, payload } = read(&packet) else {
+            let Inbound::Udp {
+                ends: found,
+                payload,
+            } = read(&packet)
+            else {
                 panic!("{:?}", read(&packet));
             };
             assert_eq!((found, payload), (turned(&ends), &b"payload"[..]));
@@ -370,20 +470,34 @@ mod tests {
                 payload: &[],
             };
             let packet = opening.from_subject(&ends);
-            let Inbound::Tcp { ends: found, segment } = read(&packet) else {
+            let Inbound::Tcp {
+                ends: found,
+                segment,
+            } = read(&packet)
+            else {
                 panic!("{:?}", read(&packet));
             };
             assert!(found == ends && segment.opens && !segment.resets);
             assert!(matches!(
                 read(&reset(&ends, &segment)),
-                Inbound::Tcp { segment: Segment { resets: true, acknowledges: Some(2), .. }, .. }
+                Inbound::Tcp {
+                    segment: Segment {
+                        resets: true,
+                        acknowledges: Some(2),
+                        ..
+                    },
+                    ..
+                }
             ));
         }
     }
 
     #[test]
     fn no_prefix_and_no_flipped_byte_of_a_packet_is_trouble() {
-        for ends in [ends("198.18.0.2", "192.0.2.7"), ends("fd00::2", "2001:db8::7")] {
+        for ends in [
+            ends("198.18.0.2", "192.0.2.7"),
+            ends("fd00::2", "2001:db8::7"),
+        ] {
             let packet = datagram(&ends, b"payload");
             for length in 0..packet.len() {
                 assert_eq!(read(&packet[..length]), Inbound::Malformed, "{length}");

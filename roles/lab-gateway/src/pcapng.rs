@@ -146,7 +146,8 @@ mod tests {
         let mut kinds = Vec::new();
         let mut rest = file.as_slice();
         while !rest.is_empty() {
-            let word = |at: usize| u32::from_le_bytes(rest[at..at + 4].try_into().unwrap_or([0; 4]));
+            let word =
+                |at: usize| u32::from_le_bytes(rest[at..at + 4].try_into().unwrap_or([0; 4]));
             let length = word(4) as usize;
             assert_eq!(length % 4, 0);
             assert_eq!(word(length - 4) as usize, length);
