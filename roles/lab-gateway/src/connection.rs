@@ -204,6 +204,9 @@ impl Connection {
         if !is_ending && idle_ns >= self.idle_ns {
             self.end = Some("idle");
             self.last_ns = now_ns;
+            self.stream.close();
+            // What does not fit is not waited for.
+            let _ = socket.send_slice(self.stream.outbox());
             socket.close();
             self.stack
                 .poll(instant(now_ns), &mut self.wire, &mut self.sockets);

@@ -46,7 +46,9 @@ impl Recording {
         secrets: Arc<Secrets>,
     ) -> Self {
         let mut capture = Output::new(files.capture, bounds.capture_bytes);
+        // It is far shorter than a piece, so nothing is written yet.
         pcapng::head(&mut capture.buffer);
+        capture.left_bytes = capture.left_bytes.saturating_sub(length(&capture.buffer));
         Self {
             start_ns,
             capture,

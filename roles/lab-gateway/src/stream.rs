@@ -187,6 +187,13 @@ impl Stream {
         &mut self.outbox
     }
 
+    /// Nobody answers any more; where there is a way to say so, it is said.
+    pub(crate) fn close(&mut self) {
+        if let Outer::Tls(session) = &mut self.outer {
+            session.close(&mut self.outbox);
+        }
+    }
+
     /// The connection is gone.
     pub(crate) fn end(&mut self, world: &mut World<'_>) {
         if let Outer::Tls(session) = &mut self.outer {
