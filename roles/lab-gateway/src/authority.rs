@@ -200,7 +200,6 @@ impl rcgen::SigningKey for Key {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

@@ -374,7 +374,7 @@ impl Synthetic<'_> {
     }
 
     /// As if from the subject.
-    pub(crate) fn from_subject(&self, ends: &Ends) -> Vec<u8> {
+    pub(crate) fn of_subject(&self, ends: &Ends) -> Vec<u8> {
         self.packet(
             (ends.local, ends.local_port),
             (ends.remote, ends.remote_port),
@@ -420,11 +420,6 @@ fn wrapped(
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 mod tests {
     use super::*;
 
@@ -469,7 +464,7 @@ mod tests {
                 acknowledges: None,
                 payload: &[],
             };
-            let packet = opening.from_subject(&ends);
+            let packet = opening.of_subject(&ends);
             let Inbound::Tcp {
                 ends: found,
                 segment,

@@ -42,7 +42,7 @@ pub(crate) struct Session {
 }
 
 enum State {
-    Hello(Acceptor),
+    Hello(Box<Acceptor>),
     Open(Box<ServerConnection>),
     Over,
 }
@@ -50,7 +50,7 @@ enum State {
 impl Session {
     pub(crate) fn new(at: u64) -> Self {
         Self {
-            state: State::Hello(Acceptor::default()),
+            state: State::Hello(Box::default()),
             at,
             server_name: None,
             offered: Vec::new(),
@@ -362,7 +362,7 @@ impl Plaintext {
             payload,
         };
         let packet = match way {
-            Way::Out => segment.from_subject(ends),
+            Way::Out => segment.of_subject(ends),
             Way::In => segment.to_subject(ends),
         };
         let length =
