@@ -7,7 +7,9 @@
 pub mod attack;
 mod attempt;
 pub mod channel;
+pub mod enclosure;
 pub mod file;
+pub mod interrupt;
 pub mod jail;
 pub mod map;
 pub mod process;
