@@ -101,7 +101,9 @@ impl Writer {
             copied += size(count);
         }
         if copied != length {
-            return Err(io::Error::other(format!("{name} changed while it was copied")));
+            return Err(io::Error::other(format!(
+                "{name} changed while it was copied"
+            )));
         }
         self.file.write_all(&vec![0; ustar::padding(length)])?;
         self.members.push(MemberEntry {

@@ -131,7 +131,10 @@ impl Gateway {
             .send_by(&message, files, deadline)
             .map_err(lost)?;
         let mut buffer = Vec::new();
-        let received = self.channel.receive_by(&mut buffer, deadline).map_err(lost)?;
+        let received = self
+            .channel
+            .receive_by(&mut buffer, deadline)
+            .map_err(lost)?;
         let received = received.ok_or("the gateway ended")?;
         serde_json::from_slice(received.bytes)
             .map_err(|error| format!("the gateway said something else: {error}"))
@@ -188,7 +191,9 @@ fn listed(folder: &Path) -> io::Result<Vec<(String, File)>> {
             if kind.is_dir() {
                 folders.push(path);
             } else if kind.is_file() && files.len() <= FILES_MAX {
-                let name = path.to_str().ok_or_else(|| io::Error::other("a name is not text"))?;
+                let name = path
+                    .to_str()
+                    .ok_or_else(|| io::Error::other("a name is not text"))?;
                 files.push((name.to_owned(), File::open(entry.path())?));
             }
         }

@@ -77,8 +77,9 @@ impl Installation {
         let folder = whole(&folder.display().to_string())?;
         let mut words = vec!["dpkg".to_owned(), "--install".to_owned()];
         for name in missing {
-            let package = package(&folder, name)
-                .ok_or_else(|| format!("{}: no package {name} is here; {remedy}", folder.display()))?;
+            let package = package(&folder, name).ok_or_else(|| {
+                format!("{}: no package {name} is here; {remedy}", folder.display())
+            })?;
             self.note(&package)?;
             let file = package.file_name().and_then(|file| file.to_str());
             words.push(format!("{PACKAGES}/{}", file.unwrap_or_default()));
@@ -187,15 +188,25 @@ mod tests {
     fn a_package_that_is_nowhere_is_named_with_the_remedy() {
         let product = product("no-such-package");
         let error = Installation::plan(&product, None).unwrap_err();
-        assert!(error.contains("apt-get download no-such-package"), "{error}");
+        assert!(
+            error.contains("apt-get download no-such-package"),
+            "{error}"
+        );
         let folder = tempfile::tempdir().unwrap();
         let error = Installation::plan(&product, Some(folder.path())).unwrap_err();
-        assert!(error.contains("no package no-such-package is here"), "{error}");
+        assert!(
+            error.contains("no package no-such-package is here"),
+            "{error}"
+        );
         let file = folder.path().join("no-such-package_1.0_all.deb");
         fs::write(&file, "not really").unwrap();
         let plan = Installation::plan(&product, Some(folder.path())).unwrap();
         let words = plan.command.unwrap();
         assert_eq!(words[2], "/media/packages/no-such-package_1.0_all.deb");
-        assert!(plan.product_files.iter().any(|one| one.name.ends_with("/sh")));
+        assert!(
+            plan.product_files
+                .iter()
+                .any(|one| one.name.ends_with("/sh"))
+        );
     }
 }

@@ -46,7 +46,9 @@ pub fn run() -> ExitCode {
 fn finished(done: Result<(), session::Failure>) -> ExitCode {
     match done {
         Ok(()) => return ExitCode::SUCCESS,
-        Err(session::Failure::Interrupted) => eprintln!("candor: error: interrupted; no bundle was written"),
+        Err(session::Failure::Interrupted) => {
+            eprintln!("candor: error: interrupted; no bundle was written")
+        }
         Err(session::Failure::Said(text)) => eprintln!("candor: error: {text}"),
     }
     ExitCode::from(FAILED)

@@ -9,10 +9,22 @@ use lab::{Plan, Product};
 /// Product files that come with the program, by name.
 const SHIPPED: [(&str, &str); 7] = [
     ("candor", include_str!("../products/candor.toml")),
-    ("clamav-clamd", include_str!("../products/clamav-clamd.toml")),
-    ("clamav-clamonacc", include_str!("../products/clamav-clamonacc.toml")),
-    ("clamav-clamscan", include_str!("../products/clamav-clamscan.toml")),
-    ("clamav-freshclam", include_str!("../products/clamav-freshclam.toml")),
+    (
+        "clamav-clamd",
+        include_str!("../products/clamav-clamd.toml"),
+    ),
+    (
+        "clamav-clamonacc",
+        include_str!("../products/clamav-clamonacc.toml"),
+    ),
+    (
+        "clamav-clamscan",
+        include_str!("../products/clamav-clamscan.toml"),
+    ),
+    (
+        "clamav-freshclam",
+        include_str!("../products/clamav-freshclam.toml"),
+    ),
     ("rkhunter", include_str!("../products/rkhunter.toml")),
     ("yara", include_str!("../products/yara.toml")),
 ];
@@ -77,7 +89,9 @@ impl Options {
             let value = words.next().ok_or(format!("{word} lacks its value"))?;
             match word.as_str() {
                 "--pairs" => {
-                    let pairs = value.parse().map_err(|_| format!("{value}: not a number"))?;
+                    let pairs = value
+                        .parse()
+                        .map_err(|_| format!("{value}: not a number"))?;
                     options.pairs = Some(pairs);
                 }
                 "--product" => options.product = Some(value.clone()),

@@ -84,7 +84,7 @@ pub(crate) fn record(
         events: session.blank()?,
         keys: session.blank()?,
     };
-    let start_ns = monotonic_ns();
+    let start_ns = kernel::clock::monotonic_ns();
     let began = Instant::now();
     session
         .gateway
@@ -221,7 +221,9 @@ impl Run<'_> {
         if self.has_failed() {
             return Ok(());
         }
-        self.session.gateway.tell(&Order::Phase { name: phase.name })?;
+        self.session
+            .gateway
+            .tell(&Order::Phase { name: phase.name })?;
         if phase.network != Network::Normal {
             let network = phase.network;
             self.session.gateway.tell(&Order::Condition { network })?;
@@ -239,7 +241,10 @@ impl Run<'_> {
             name: phase.name.as_str().to_owned(),
             start,
             end: self.elapsed_ns(),
-            command: words.iter().map(|word| Escaped::from(word.as_str())).collect(),
+            command: words
+                .iter()
+                .map(|word| Escaped::from(word.as_str()))
+                .collect(),
             end_state,
             output_offset,
         });
@@ -257,7 +262,9 @@ impl Run<'_> {
             _ => {}
         }
         if words.is_empty() {
-            return Ok(EndState::NotRun("the product has no command for it".to_owned()));
+            return Ok(EndState::NotRun(
+                "the product has no command for it".to_owned(),
+            ));
         }
         let prepared = self.prepare(Duration::from_secs(INSTALL_SECONDS))?;
         if matches!(prepared, EndState::Failed(_)) {
@@ -320,7 +327,12 @@ impl Run<'_> {
         let words = filled(&service.command);
         let started = match self.start(&words, None)? {
             Ok(started) => started,
-            Err(why) => return Ok(Some(format!("{} could not be started: {why}", service.name))),
+            Err(why) => {
+                return Ok(Some(format!(
+                    "{} could not be started: {why}",
+                    service.name
+                )));
+            }
         };
         self.services.push(started);
         let Some(path) = service.ready_path.as_deref().map(PathBuf::from) else {
@@ -475,7 +487,9 @@ fn failed(what: &str, end: &EndState) -> EndState {
     match end {
         EndState::Failed(why) => EndState::Failed(format!("{what}: {why}")),
         EndState::Exited(code) => EndState::Failed(format!("{what}: it ended with status {code}")),
-        EndState::Signalled(signal) => EndState::Failed(format!("{what}: ended by signal {signal}")),
+        EndState::Signalled(signal) => {
+            EndState::Failed(format!("{what}: ended by signal {signal}"))
+        }
         _ => EndState::Failed(format!("{what}: it took too long")),
     }
 }
@@ -493,12 +507,4 @@ fn told_as_file(text: &str) -> io::Result<OwnedFd> {
     file.write_all(text.as_bytes())?;
     io::Seek::rewind(&mut file)?;
     Ok(file.into())
-}
-
-/// The kernel's monotonic clock.
-fn monotonic_ns() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    let rest = u64::try_from(now.tv_nsec).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lab::bundle::{
-    CANARIES, ENVIRONMENT, Environment, EndState, Granted, Missing, PLAN, PRODUCT, PhaseRecord,
+    CANARIES, ENVIRONMENT, EndState, Environment, Granted, Missing, PLAN, PRODUCT, PhaseRecord,
     Planted, RunCanaries, RunName,
 };
 use lab::plan::SeedPolicy;
@@ -96,8 +96,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let seeds = Seeds::draw(&plan)?;
     let program = std::env::current_exe()?;
     // The process still has a single thread.
-    let scratch = Scratch::make(SCRATCH_BYTES_MAX)
-        .map_err(Failure::at("a mount namespace of our own"))?;
+    let scratch =
+        Scratch::make(SCRATCH_BYTES_MAX).map_err(Failure::at("a mount namespace of our own"))?;
     let gateway = Gateway::start(
         &beside(&program, GATEWAY)?,
         hex(&seeds.of("authority")),
@@ -211,8 +211,9 @@ impl Session {
         }
         missing.push(Missing {
             layer: "a clock of its own".to_owned(),
-            reason: "a time namespace moves only two of the clocks; the enclosure has the machine's"
-                .to_owned(),
+            reason:
+                "a time namespace moves only two of the clocks; the enclosure has the machine's"
+                    .to_owned(),
         });
         missing
     }
@@ -235,9 +236,12 @@ impl Seeds {
                 }
             }
             _ => {
-                let read = rustix::rand::getrandom(&mut base, rustix::rand::GetRandomFlags::empty());
+                let read =
+                    rustix::rand::getrandom(&mut base, rustix::rand::GetRandomFlags::empty());
                 if read.map_err(io::Error::from)? != base.len() {
-                    return Err(Failure::Said("the kernel gave too little chance".to_owned()));
+                    return Err(Failure::Said(
+                        "the kernel gave too little chance".to_owned(),
+                    ));
                 }
             }
         }
