@@ -7,10 +7,12 @@
 pub mod attack;
 mod attempt;
 pub mod channel;
+pub mod fanotify;
 pub mod file;
 pub mod jail;
 pub mod map;
 pub mod process;
+pub mod uring;
 
 /// The numbers of system calls, for the generated lists of the roles.
 pub use libc;
