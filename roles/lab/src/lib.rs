@@ -2,6 +2,9 @@
 //! sees. Runs as root and parses nothing hostile: names and bytes that a product made are hashed,
 //! counted and copied, never interpreted.
 
+pub mod enclosure;
+mod trial;
+
 use std::process::ExitCode;
 
 /// Something failed.
@@ -10,5 +13,21 @@ const FAILED: u8 = 2;
 /// What the program does.
 #[must_use]
 pub fn run() -> ExitCode {
-    ExitCode::from(FAILED)
+    let arguments: Option<Vec<String>> = std::env::args_os()
+        .skip(1)
+        .map(|argument| argument.into_string().ok())
+        .collect();
+    let arguments = arguments.unwrap_or_default();
+    let done = match arguments.split_first() {
+        Some((role, _)) if role == enclosure::KEEPER => enclosure::keep().map(|()| 0),
+        Some((role, rest)) if role == "try" => trial::run(rest),
+        _ => return ExitCode::from(FAILED),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("candor-lab: error: {error}");
+            ExitCode::from(FAILED)
+        }
+    }
 }

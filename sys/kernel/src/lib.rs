@@ -7,8 +7,10 @@
 pub mod attack;
 mod attempt;
 pub mod channel;
+pub mod enclosure;
 pub mod fanotify;
 pub mod file;
+pub mod interrupt;
 pub mod jail;
 pub mod map;
 pub mod process;
