@@ -3,6 +3,7 @@
 //! counted and copied, never interpreted.
 
 pub mod enclosure;
+pub mod observe;
 mod trial;
 
 use std::process::ExitCode;

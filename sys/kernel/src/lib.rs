@@ -14,7 +14,6 @@ pub mod interrupt;
 pub mod jail;
 pub mod map;
 pub mod process;
-pub mod uring;
 
 /// The numbers of system calls, for the generated lists of the roles.
 pub use libc;
