@@ -5,6 +5,9 @@
 mod analyst;
 mod bundle;
 pub mod enclosure;
+<<<<<<< HEAD
+pub mod observe;
+=======
 mod gateway;
 mod install;
 mod observers;
@@ -12,6 +15,7 @@ mod output;
 mod request;
 mod run;
 mod session;
+>>>>>>> enclosure
 mod trial;
 
 use std::process::ExitCode;
