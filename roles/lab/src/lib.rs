@@ -5,18 +5,15 @@
 mod analyst;
 mod bundle;
 pub mod enclosure;
-<<<<<<< HEAD
-pub mod observe;
-=======
 mod gateway;
 mod install;
-mod observers;
+pub mod observe;
 mod output;
 mod request;
 mod run;
 mod session;
->>>>>>> enclosure
 mod trial;
+mod trust;
 
 use std::process::ExitCode;
 

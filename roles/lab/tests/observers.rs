@@ -200,9 +200,7 @@ impl Run {
             _ => None,
         });
         read.filter(|transfer| {
-            transfer.file.device == *device
-                && transfer.file.inode == *inode
-                && transfer.how == way
+            transfer.file.device == *device && transfer.file.inode == *inode && transfer.how == way
         })
         .map(|transfer| (transfer.pid, transfer.bytes, transfer.calls))
         .collect()
@@ -284,7 +282,11 @@ fn every_way_to_read_a_file_is_seen_with_its_bytes() {
     // Another process reads what it did not open.
     let passed = run.read("passed", How::Read);
     assert_eq!(passed.len(), 1);
-    assert!(passed.iter().all(|(pid, bytes, _)| *pid != me && *bytes == 300));
+    assert!(
+        passed
+            .iter()
+            .all(|(pid, bytes, _)| *pid != me && *bytes == 300)
+    );
     let opened = run.trace.iter().any(|event| {
         matches!(event, Event::Open { path, access: Access::Read, pid, .. }
             if path.as_str().ends_with("/area/mapped") && *pid == me)
@@ -303,7 +305,10 @@ fn both_observers_name_the_same_files_and_nobody_elses() {
         assert_eq!(run.touched(&run.opens), all, "{mount}");
         let known = run.processes();
         for event in run.trace.iter().chain(&run.opens) {
-            assert!(who(event).is_none_or(|pid| known.contains(&pid)), "{event:?}");
+            assert!(
+                who(event).is_none_or(|pid| known.contains(&pid)),
+                "{event:?}"
+            );
         }
         assert_eq!(run.summary.lost, []);
         let active = [Observer::Tracepoints, Observer::Fanotify];
@@ -346,9 +351,10 @@ fn processes_and_the_programs_that_they_become_are_seen() {
         })
     };
     assert!(ended(*first, 0) && ended(run.pid, 7 << 8));
-    let fanotify_saw = run.opens.iter().any(|event| {
-        matches!(event, Event::Exec { path, .. } if path.as_str().ends_with("/cat"))
-    });
+    let fanotify_saw = run
+        .opens
+        .iter()
+        .any(|event| matches!(event, Event::Exec { path, .. } if path.as_str().ends_with("/cat")));
     assert!(fanotify_saw);
 }
 

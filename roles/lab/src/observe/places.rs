@@ -75,9 +75,11 @@ fn unescaped(place: &str) -> String {
         ("\\012", "\n"),
         ("\\134", "\\"),
     ];
-    names.iter().fold(place.to_owned(), |text, (escape, letter)| {
-        text.replace(escape, letter)
-    })
+    names
+        .iter()
+        .fold(place.to_owned(), |text, (escape, letter)| {
+            text.replace(escape, letter)
+        })
 }
 
 #[cfg(test)]
