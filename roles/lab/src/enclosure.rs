@@ -29,8 +29,8 @@ use lab::bundle::Change;
 use groups::Groups;
 pub use groups::Limits;
 pub(crate) use keeper::serve as keep;
+pub use order::End;
 use order::{Blueprint, Order, Program, Reply, Supply};
-pub use order::{End, Trust};
 use view::View;
 
 /// The argument by which this program is told that it is a keeper.
@@ -280,16 +280,6 @@ impl Enclosure {
         order::send(&self.keeper.channel, &Order::Exists(path.to_owned()), &[])?;
         match self.reply()?.0 {
             Reply::Exists(there) => Ok(there),
-            other => Err(unexpected(other)),
-        }
-    }
-
-    /// Makes the programs inside trust a certificate, before any of them runs.
-    pub fn trust(&mut self, certificate: &str) -> io::Result<Trust> {
-        let order = Order::Trust(certificate.to_owned());
-        order::send(&self.keeper.channel, &order, &[])?;
-        match self.reply()?.0 {
-            Reply::Trusted(trust) => Ok(trust),
             other => Err(unexpected(other)),
         }
     }

@@ -7,7 +7,7 @@ mod bundle;
 pub mod enclosure;
 mod gateway;
 mod install;
-mod observers;
+pub mod observe;
 mod output;
 mod request;
 mod run;

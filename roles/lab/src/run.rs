@@ -8,17 +8,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use canary::Document;
-use lab::bundle::{
-    CAPTURE, CHANGES, EndState, GATEWAY, OPENS, OUTPUT, PHASES, PhaseRecord, RunName, TRACE,
-};
+use lab::bundle::{CAPTURE, CHANGES, EndState, GATEWAY, OPENS, OUTPUT, PHASES, PhaseRecord, TRACE};
 use lab::control::Order;
 use lab::plan::{Drives, Network, Phase, PhaseName};
 use lab::product::{DOCUMENTS, PlacedFile, Service};
+use lab::trace::Observer;
 use lab::{Escaped, Product};
 use rustix::process::Signal;
 
 use crate::enclosure::{Enclosure, End, PATH, Started, Starting, Wanted};
 use crate::gateway::Files;
+use crate::observe::{Observers, Records, Summary, Watched, places_of};
 use crate::output::Output;
 use crate::session::{Failure, LIMITS, Session};
 
@@ -32,6 +32,10 @@ const GRACE: Duration = Duration::from_secs(2);
 const SLICE: Duration = Duration::from_millis(100);
 /// How long the watcher may take to be there, and to take note.
 const WATCHER_START: Duration = Duration::from_secs(2);
+/// How long a product may take to tell its version.
+const VERSION_TIME: Duration = Duration::from_secs(30);
+/// Runs a command without its output.
+const SILENTLY: &str = r#"exec "$@" >/dev/null 2>&1"#;
 /// Puts a file in place, and the folder for it.
 const PLACE: &str = r#"set -e
 folder=$(dirname "$1")
@@ -43,17 +47,25 @@ chmod "$2" "$1"
 /// Opens every document as others would.
 const OPEN_ALL: &str = r#"cat "$1"/* >/dev/null"#;
 
-/// What was recorded: members by name.
-pub(crate) type Record = Vec<(&'static str, File)>;
+/// What was recorded of a run.
+pub(crate) struct Recorded {
+    /// Members by name.
+    pub(crate) members: Vec<(&'static str, File)>,
+    /// What became of the phases.
+    pub(crate) phases: Vec<PhaseRecord>,
+    /// Who watched, and who did not.
+    pub(crate) watched: Summary,
+    /// Limits of the enclosure that hold nowhere on this machine.
+    pub(crate) missing_limits: Vec<String>,
+}
 
 /// A run that goes on.
-struct Run<'a> {
+pub(crate) struct Run<'a> {
     session: &'a mut Session,
     enclosure: Enclosure,
     output: Output,
     began: Instant,
     environment: Vec<(String, String)>,
-    services: Vec<Started>,
     is_prepared: bool,
     phases: Vec<PhaseRecord>,
 }
@@ -65,20 +77,18 @@ enum Came {
     NotStarted(String),
 }
 
-/// Records a run.
+/// Records what is done in a fresh enclosure with these documents.
 pub(crate) fn record(
     session: &mut Session,
-    name: RunName,
-    documents: &[Document],
-) -> Result<(Record, Vec<PhaseRecord>), Failure> {
-    let wanted = wanted(session, name.to_string(), documents);
-    let (mut enclosure, network) =
+    observers: &mut Observers,
+    (name, documents): (&str, &[Document]),
+    act: impl FnOnce(&mut Run<'_>) -> Result<(), Failure>,
+) -> Result<Recorded, Failure> {
+    let wanted = wanted(session, name.to_owned(), documents);
+    let (enclosure, network) =
         Enclosure::build(&session.scratch, &wanted).map_err(Failure::at("the enclosure"))?;
     drop(wanted);
     check_network(&enclosure).map_err(Failure::at("the enclosure's network"))?;
-    let trust = enclosure
-        .trust(&session.gateway.certificate)
-        .map_err(Failure::at("the trust stores"))?;
     let files = Files {
         capture: session.blank()?,
         events: session.blank()?,
@@ -88,23 +98,35 @@ pub(crate) fn record(
     let began = Instant::now();
     session
         .gateway
-        .begin(name.to_string(), start_ns, (&network, &files))?;
+        .begin(name.to_owned(), start_ns, (&network, &files))?;
     drop(network);
-    let trace = session.blank()?;
-    let opens = session.blank()?;
+    let (trace, opens) = (session.blank()?, session.blank()?);
+    let places = places_of(enclosure.first_pid()).map_err(Failure::at("the enclosure's mounts"))?;
+    let watched = Watched {
+        group: enclosure.watched_group(),
+        places: &places,
+        started: began,
+    };
+    let records = Records {
+        trace: trace.try_clone()?,
+        opens: opens.try_clone()?,
+    };
+    let watch = observers
+        .start(&watched, records)
+        .map_err(Failure::at("the observers"))?;
+    let missing_limits = enclosure.missing_limits().to_vec();
     let output = Output::start(session.blank()?).map_err(Failure::at("the output"))?;
-    let environment = environment(&session.product, trust.environment);
+    let environment = environment(&session.product, session.trusted.environment.clone());
     let mut run = Run {
         session,
         enclosure,
         output,
         began,
         environment,
-        services: Vec::new(),
         is_prepared: false,
         phases: Vec::new(),
     };
-    run.drive()?;
+    act(&mut run)?;
     let Run {
         session,
         enclosure,
@@ -114,30 +136,41 @@ pub(crate) fn record(
     } = run;
     enclosure.kill().map_err(Failure::at("the enclosure"))?;
     session.gateway.end()?;
+    let watched = watch.stop().map_err(Failure::at("the observers"))?;
+    // What was opened to be watched keeps the enclosure's files in use.
+    drop(places);
     let changes = enclosure.finish().map_err(Failure::at("the changes"))?;
     let output = output.finish().map_err(Failure::at("the output"))?;
     let changes = session.lines(&changes)?;
     let recorded = session.lines(&phases)?;
-    let mut record: Record = Vec::new();
-    if session.observers.is_tracing() {
-        record.push((TRACE, trace));
+    let mut members = Vec::new();
+    for (member, observer, file) in [
+        (TRACE, Observer::Tracepoints, trace),
+        (OPENS, Observer::Fanotify, opens),
+    ] {
+        if watched.active.contains(&observer) {
+            members.push((member, file));
+        }
     }
-    if session.observers.is_notified() {
-        record.push((OPENS, opens));
-    }
-    record.extend([
+    members.extend([
         (CAPTURE, files.capture),
         (GATEWAY, files.events),
         (CHANGES, changes),
         (PHASES, recorded),
         (OUTPUT, output),
     ]);
-    Ok((record, phases))
+    Ok(Recorded {
+        members,
+        phases,
+        watched,
+        missing_limits,
+    })
 }
 
 fn wanted<'a>(session: &'a Session, name: String, documents: &[Document]) -> Wanted<'a> {
     let folder = Path::new(DOCUMENTS_FOLDER);
     let mut files = session.installation.files.clone();
+    files.extend(session.trusted.files.clone());
     for document in documents {
         files.push((folder.join(&document.name), document.bytes.clone(), 0o644));
     }
@@ -189,7 +222,30 @@ fn environment(product: &Product, trust: Vec<(String, String)>) -> Vec<(String, 
 }
 
 impl Run<'_> {
-    fn drive(&mut self) -> Result<(), Failure> {
+    /// Prints the product's version, and nothing else.
+    pub(crate) fn tell_version(&mut self) -> Result<(), Failure> {
+        let Some(words) = self.session.product.version.clone() else {
+            return Ok(());
+        };
+        if let Some(install) = self.session.installation.command.clone() {
+            // What it says is not the version.
+            let silent = [
+                vec![
+                    "sh".to_owned(),
+                    "-c".to_owned(),
+                    SILENTLY.to_owned(),
+                    "sh".to_owned(),
+                ],
+                install,
+            ];
+            self.run(&silent.concat(), Duration::from_secs(INSTALL_SECONDS), None)?;
+        }
+        self.run(&words, VERSION_TIME, None)?;
+        Ok(())
+    }
+
+    /// The plan's phases, one after the other.
+    pub(crate) fn drive(&mut self) -> Result<(), Failure> {
         let phases = self.session.plan.phases.clone();
         let installs = phases.iter().any(|phase| phase.command == Drives::Install);
         if !installs && self.session.needs_installation() {
@@ -334,7 +390,6 @@ impl Run<'_> {
                 )));
             }
         };
-        self.services.push(started);
         let Some(path) = service.ready_path.as_deref().map(PathBuf::from) else {
             return Ok(None);
         };

@@ -5,13 +5,13 @@
 //! this process's own, programs end with it, control groups are removed.
 
 use std::fs::{self, File};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lab::bundle::{
-    CANARIES, ENVIRONMENT, EndState, Environment, Granted, Missing, PLAN, PRODUCT, PhaseRecord,
-    Planted, RunCanaries, RunName,
+    CANARIES, ENVIRONMENT, EndState, Environment, Granted, Missing, OUTPUT, PLAN, PRODUCT,
+    PhaseRecord, Planted, RunCanaries, RunName,
 };
 use lab::plan::SeedPolicy;
 use lab::trace::Observer;
@@ -26,9 +26,10 @@ use crate::bundle::Writer;
 use crate::enclosure::{Limits, Scratch, hex};
 use crate::gateway::Gateway;
 use crate::install::Installation;
-use crate::observers::Observers;
+use crate::observe::{Observers, Summary};
 use crate::request::Request;
 use crate::run::{self, DOCUMENTS_FOLDER};
+use crate::trust_stores::{Places, Stores};
 
 /// What one enclosure may use: enough for a daemon with all signatures, and no more than a machine
 /// for evaluations has.
@@ -41,6 +42,8 @@ pub(crate) const LIMITS: Limits = Limits {
 const SCRATCH_BYTES_MAX: u64 = 4 << 30;
 /// Programs that stand beside this one.
 const GATEWAY: &str = "candor-lab-gateway";
+/// The longest version that is looked at.
+const VERSION_BYTES_MAX: u64 = 4096;
 /// How often progress is shown.
 const PROGRESS: Duration = Duration::from_millis(100);
 
@@ -80,7 +83,8 @@ pub(crate) struct Session {
     pub(crate) program: PathBuf,
     pub(crate) scratch: Scratch,
     pub(crate) gateway: Gateway,
-    pub(crate) observers: Observers,
+    /// The trust stores with the gateway's certificate in them.
+    pub(crate) trusted: Stores,
 }
 
 /// Records all runs, and prints the answers.
@@ -103,6 +107,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         hex(&seeds.of("authority")),
         &plan.vendor,
     )?;
+    let places = Places {
+        root: Path::new("/"),
+        scratch: &scratch.at("trust-stores"),
+    };
+    let trusted = Stores::with(&gateway.certificate, places);
     let session = Session {
         product,
         plan,
@@ -110,7 +119,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         program,
         scratch,
         gateway,
-        observers: Observers::default(),
+        trusted,
     };
     session.record(&seeds)
 }
@@ -121,7 +130,9 @@ impl Session {
         let mut bundle = Writer::new(bundle)?;
         bundle.add(PLAN, text(self.plan.to_toml())?.as_bytes())?;
         bundle.add(PRODUCT, text(self.product.to_toml())?.as_bytes())?;
-        bundle.add_json(ENVIRONMENT, &self.environment())?;
+        let mut observers = Observers::load();
+        let probe = self.probe(&mut observers)?;
+        bundle.add_json(ENVIRONMENT, &self.environment(&probe))?;
         let names: Vec<RunName> = RunName::all(self.plan.pairs).collect();
         let canaries: Vec<RunCanaries> = names
             .iter()
@@ -132,11 +143,14 @@ impl Session {
         for name in names {
             progress.show(name);
             let documents = canary::documents(&seeds.of_run(name), &self.plan.documents);
-            let (record, phases) = run::record(&mut self, name, &documents)?;
-            for (member, file) in &record {
+            let run = (name.to_string(), documents);
+            let recorded = run::record(&mut self, &mut observers, (&run.0, &run.1), |run| {
+                run.drive()
+            })?;
+            for (member, file) in &recorded.members {
                 bundle.add_file(&name.member(member), file)?;
             }
-            if let Some(why) = failed(&phases) {
+            if let Some(why) = failed(&recorded.phases) {
                 progress.clear();
                 // The others would fail likewise; the answers say which runs are missing.
                 eprintln!("candor: warning: run {name}: {why}");
@@ -173,11 +187,33 @@ impl Session {
         self.installation.command.is_some()
     }
 
-    fn environment(&self) -> Environment {
+    /// An enclosure without documents, to learn what this machine offers and what the product is.
+    fn probe(&mut self, observers: &mut Observers) -> Result<Probe, Failure> {
+        let probed = run::record(self, observers, ("probe", &[]), |run| run.tell_version())?;
+        let mut version = String::new();
+        if let Some((_, output)) = probed.members.iter().find(|(name, _)| *name == OUTPUT) {
+            let mut output = output;
+            output.rewind()?;
+            let mut bytes = Vec::new();
+            output.take(VERSION_BYTES_MAX).read_to_end(&mut bytes)?;
+            let line = bytes
+                .split(|byte| *byte == b'\n')
+                .next()
+                .unwrap_or_default();
+            version = Escaped::new(line).to_string();
+        }
+        Ok(Probe {
+            watched: probed.watched,
+            missing_limits: probed.missing_limits,
+            version: Some(version).filter(|version| !version.is_empty()),
+        })
+    }
+
+    fn environment(&self, probe: &Probe) -> Environment {
         let kernel = rustix::system::uname();
         let kernel = [kernel.sysname(), kernel.release()].map(|part| part.to_string_lossy());
         let began = SystemTime::now().duration_since(UNIX_EPOCH);
-        let mut observers = self.observers.active.clone();
+        let mut observers = probe.watched.active.clone();
         observers.push(Observer::Gateway);
         Environment {
             kernel: kernel.join(" "),
@@ -187,8 +223,8 @@ impl Session {
             candor: env!("CARGO_PKG_VERSION").to_owned(),
             began: began.map_or(0, |time| time.as_secs()),
             observers,
-            missing: self.missing(),
-            product_version: None,
+            missing: self.missing(probe),
+            product_version: probe.version.clone(),
             product_files: self.installation.product_files.clone(),
             granted: Granted {
                 user: Some("root".to_owned()),
@@ -199,8 +235,20 @@ impl Session {
         }
     }
 
-    fn missing(&self) -> Vec<Missing> {
-        let mut missing = self.observers.missing.clone();
+    fn missing(&self, probe: &Probe) -> Vec<Missing> {
+        let mut missing = Vec::new();
+        for one in &probe.watched.missing {
+            missing.push(Missing {
+                layer: observer(one.observer).to_owned(),
+                reason: one.reason.clone(),
+            });
+        }
+        for limit in &probe.missing_limits {
+            missing.push(Missing {
+                layer: "a limit of the enclosure".to_owned(),
+                reason: limit.clone(),
+            });
+        }
         for (layer, state) in &self.gateway.jail.layers {
             if state != "active" {
                 missing.push(Missing {
@@ -216,6 +264,22 @@ impl Session {
                     .to_owned(),
         });
         missing
+    }
+}
+
+/// What was learnt before the first run.
+struct Probe {
+    watched: Summary,
+    missing_limits: Vec<String>,
+    version: Option<String>,
+}
+
+fn observer(which: Observer) -> &'static str {
+    match which {
+        Observer::Tracepoints => "the observer at tracepoints",
+        Observer::Fanotify => "the observer of files",
+        Observer::TlsLibraries => "the observer of TLS libraries",
+        Observer::Gateway => "the gateway",
     }
 }
 

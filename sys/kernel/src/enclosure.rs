@@ -148,9 +148,6 @@ impl Walls {
 
 impl Inside {
     fn enter(&self, directory: &CString) -> io::Result<()> {
-        for group in &self.groups {
-            rustix::io::write(group, b"0")?;
-        }
         rustix::process::setsid()?;
         let cores = Rlimit {
             current: Some(CORE_BYTES),
@@ -181,6 +178,10 @@ impl Inside {
             rustix::thread::remove_capability_from_bounding_set(capability)?;
         }
         close_others_at_exec()?;
+        // Late, so that whoever watches the group sees the product's doing and not ours.
+        for group in &self.groups {
+            rustix::io::write(group, b"0")?;
+        }
         filter::load(&self.filter)
     }
 }

@@ -9,6 +9,7 @@ mod attempt;
 pub mod channel;
 pub mod clock;
 pub mod enclosure;
+pub mod fanotify;
 pub mod file;
 pub mod interrupt;
 pub mod jail;
