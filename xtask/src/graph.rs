@@ -28,9 +28,9 @@ const PARSERS: &[&str] = &[
     "pure/policy",
 ];
 /// Roles that may speak to the network.
-const NETWORK_ROLES: &[&str] = &["roles/fetch", "roles/gateway", "roles/lab"];
+const NETWORK_ROLES: &[&str] = &["roles/fetch", "roles/gateway", "roles/lab-gateway"];
 /// Roles that may link TLS and the C in it.
-const TLS_ROLES: &[&str] = &["roles/fetch", "roles/lab"];
+const TLS_ROLES: &[&str] = &["roles/fetch", "roles/lab-gateway"];
 /// Crates of ours that depend on nothing of ours.
 const ROOTS: &[&str] = &["pure/proto", "pure/tlog", "sys/simd"];
 /// What pure crates may use of `sys`: arithmetic on bytes that it is handed, without I/O.
@@ -180,10 +180,10 @@ fn forbidden(dangerous: &Dangerous, folder: &str, found: &Crate) -> Option<&'sta
         return Some("only the worker for it runs YARA");
     }
     if dangerous.tls.contains(name) && !TLS_ROLES.contains(&folder) {
-        return Some("only fetch and lab speak TLS");
+        return Some("only fetch and the lab's gateway speak TLS");
     }
     if dangerous.network.contains(name) && !NETWORK_ROLES.contains(&folder) {
-        return Some("only fetch, gateway and lab speak to the network");
+        return Some("only fetch, gateway and the lab's gateway speak to the network");
     }
     None
 }

@@ -3,6 +3,7 @@
 
 mod decide;
 mod evidence;
+mod lab;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ pub(crate) use evidence::{
     EvidenceCommand, KeygenArguments, ShowEvidenceArguments, SignArguments, SignPolicyArguments,
     VerifyArguments, VerifyBuildArguments, VerifyCommand,
 };
+pub(crate) use lab::{LabCommand, LabReportArguments, LabRunArguments};
 
 /// The heading under which the bounds of a scan stand.
 pub(crate) const LIMITS_HEADING: &str = "Limits";
@@ -74,6 +76,9 @@ pub(crate) enum Command {
     /// Make keys, sign evidence, and say what evidence says
     #[command(subcommand)]
     Evidence(EvidenceCommand),
+    /// Enclose an antivirus and record what it does
+    #[command(subcommand)]
+    Lab(LabCommand),
     /// Say what protects this machine from a hostile file, and what that lacks
     Doctor(DoctorArguments),
     /// Print the completions for a shell

@@ -15,6 +15,7 @@ mod escape;
 mod evidence;
 mod failure;
 mod filter;
+mod lab;
 mod manual;
 mod packs;
 mod partial;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => verify::run(arguments),
         Command::Decide(arguments) => decide::run(arguments),
         Command::Evidence(command) => evidence::run(command),
+        Command::Lab(command) => lab::run(command),
         Command::Doctor(doctor) => doctor::run(doctor),
         Command::Completions(completions) => manual::completions(completions),
         Command::Man(man) => manual::man(man),

@@ -11,6 +11,8 @@ use crate::failure::Failure;
 const PLAIN: &str = "candor-worker";
 const YARA: &str = "candor-worker-yara";
 const VERIFIER: &str = "candor-verifier";
+const LAB_RECORDER: &str = "candor-lab";
+const LAB_ANALYST: &str = "candor-lab-analyst";
 const INSTALLED: &str = "/usr/libexec/candor";
 
 /// The worker program: everything but YARA rules.
@@ -28,6 +30,16 @@ pub(crate) fn verifier() -> Result<PathBuf, Failure> {
     find(VERIFIER)
 }
 
+/// The program that encloses and records.
+pub(crate) fn lab_recorder() -> Result<PathBuf, Failure> {
+    find(LAB_RECORDER)
+}
+
+/// The program that reads what was recorded.
+pub(crate) fn lab_analyst() -> Result<PathBuf, Failure> {
+    find(LAB_ANALYST)
+}
+
 fn find(name: &str) -> Result<PathBuf, Failure> {
     let beside = std::env::current_exe()
         .ok()
@@ -39,7 +51,7 @@ fn find(name: &str) -> Result<PathBuf, Failure> {
         None => {
             let looked: Vec<_> = candidates.iter().map(|path| escaped_path(path)).collect();
             Err(Failure::said(format!(
-                "the worker program is missing; it is expected at {}: install candor again",
+                "the program {name} is missing; it is expected at {}: install candor again",
                 looked.join(" or ")
             )))
         }
