@@ -15,12 +15,19 @@
     )
 )]
 
+mod answers;
+mod bundle;
 mod flows;
+mod html;
 mod layers;
 mod needles;
 mod packet;
 mod pcapng;
+mod run;
 mod search;
 
+pub use answers::{answer, detectors};
+pub use bundle::{Bundle, Refused};
+pub use html::html;
 pub use needles::{Disguise, Match, Needle, Needles};
 pub use search::{Found, Searched, search};

@@ -10,13 +10,13 @@ use canary::{Document, WINDOW_BYTES, digests};
 
 /// The longest repeating key that is seen through.
 const KEY_BYTES_MAX: usize = 16;
-/// Bytes that are looked at in one domain before the next, so that they stay near.
-const BLOCK_BYTES: usize = STRIDE_BYTES * 1024;
+/// Bytes that are looked at in one domain before the next, so that its filters stay near.
+const BLOCK_BYTES: usize = STRIDE_BYTES * 32_768;
 const GRAM_BYTES: usize = 6;
 const STRIDE_BYTES: usize = WINDOW_BYTES - GRAM_BYTES + 1;
-/// The first filter is large, so that few look-ups go on: a branch that is taken costs most.
-const NEAR_BITS: u32 = 20;
-const FAR_BITS: u32 = 19;
+/// The first filter of a domain stays in the nearest cache: 32 KiB, which is one bit in fifteen.
+const NEAR_BITS: u32 = 18;
+const FAR_BITS: u32 = 20;
 /// A window with fewer different values is no secret of ours.
 const DISTINCT_MIN: usize = 5;
 /// Places with the same 6 bytes that are compared; secrets are random, so there is mostly one.
