@@ -8,7 +8,7 @@ use lab::bundle::{self, ChangeKind, EndState};
 use lab::plan::PhaseName;
 use lab::trace::{Event, FileId};
 
-use crate::answers::files::TEMPORARY;
+use crate::answers::files::{TEMPORARY, TEMPORARY_KEPT};
 use crate::answers::{Record, point, pointer, unless};
 use crate::run::Run;
 
@@ -17,7 +17,7 @@ const FILES_MAX: usize = 50;
 const PASSING: &[&[u8]] = &[
     b"/var/log/",
     TEMPORARY,
-    b"/var/tmp/",
+    TEMPORARY_KEPT,
     b"/run/",
     b"/dev/",
     b"/proc/",

