@@ -26,9 +26,9 @@ const PARSERS: &[&str] = &[
     "pure/gates",
 ];
 /// Roles that may speak to the network.
-const NETWORK_ROLES: &[&str] = &["roles/fetch", "roles/gateway", "roles/lab"];
+const NETWORK_ROLES: &[&str] = &["roles/fetch", "roles/gateway", "roles/lab-gateway"];
 /// Roles that may link TLS and the C in it.
-const TLS_ROLES: &[&str] = &["roles/fetch", "roles/lab"];
+const TLS_ROLES: &[&str] = &["roles/fetch", "roles/lab-gateway"];
 /// Crates of ours that depend on nothing of ours.
 const ROOTS: &[&str] = &["pure/proto", "pure/tlog", "sys/simd"];
 /// What pure crates may use of `sys`: arithmetic on bytes that it is handed, without I/O.

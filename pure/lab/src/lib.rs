@@ -15,6 +15,7 @@
 
 pub mod answers;
 pub mod bundle;
+pub mod control;
 pub mod escaped;
 pub mod gateway;
 pub mod lines;

@@ -1,6 +1,8 @@
 //! Every command and option, once: parsing, help, completions, manual pages and `docs/limits.md`
 //! come from here. Decides nothing.
 
+mod lab;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -8,6 +10,8 @@ use proto::{Definition, Limits};
 
 use crate::define;
 use crate::quantity::{Size, Time};
+
+pub(crate) use lab::{LabCommand, LabReportArguments, LabRunArguments};
 
 /// The heading under which the bounds of a scan stand.
 pub(crate) const LIMITS_HEADING: &str = "Limits";
@@ -58,6 +62,9 @@ pub(crate) enum Command {
     /// Compile signatures and say what is in a pack
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Enclose an antivirus and record what it does
+    #[command(subcommand)]
+    Lab(LabCommand),
     /// Say what protects this machine from a hostile file, and what that lacks
     Doctor(DoctorArguments),
     /// Print the completions for a shell

@@ -11,6 +11,7 @@ mod doctor;
 mod escape;
 mod failure;
 mod filter;
+mod lab;
 mod manual;
 mod packs;
 mod partial;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
     let done = match &arguments.command {
         Command::Scan(scan) => scan::run(scan),
         Command::Rules(command) => rules::run(command),
+        Command::Lab(command) => lab::run(command),
         Command::Doctor(doctor) => doctor::run(doctor),
         Command::Completions(completions) => manual::completions(completions),
         Command::Man(man) => manual::man(man),

@@ -10,6 +10,8 @@ use crate::failure::Failure;
 
 const PLAIN: &str = "candor-worker";
 const YARA: &str = "candor-worker-yara";
+const LAB_RECORDER: &str = "candor-lab";
+const LAB_ANALYST: &str = "candor-lab-analyst";
 const INSTALLED: &str = "/usr/libexec/candor";
 
 /// The worker program: everything but YARA rules.
@@ -20,6 +22,16 @@ pub(crate) fn worker() -> Result<PathBuf, Failure> {
 /// The worker program that compiles and runs YARA rules too.
 pub(crate) fn yara_worker() -> Result<PathBuf, Failure> {
     find(YARA)
+}
+
+/// The program that encloses and records.
+pub(crate) fn lab_recorder() -> Result<PathBuf, Failure> {
+    find(LAB_RECORDER)
+}
+
+/// The program that reads what was recorded.
+pub(crate) fn lab_analyst() -> Result<PathBuf, Failure> {
+    find(LAB_ANALYST)
 }
 
 fn find(name: &str) -> Result<PathBuf, Failure> {
@@ -33,7 +45,7 @@ fn find(name: &str) -> Result<PathBuf, Failure> {
         None => {
             let looked: Vec<_> = candidates.iter().map(|path| escaped_path(path)).collect();
             Err(Failure::said(format!(
-                "the worker program is missing; it is expected at {}: install candor again",
+                "the program {name} is missing; it is expected at {}: install candor again",
                 looked.join(" or ")
             )))
         }

@@ -105,7 +105,7 @@ fn warn(origin: &Origin, summary: &PackSummary) {
 }
 
 /// The directory and the name of a file that is to be written; what is there may be replaced.
-fn place(output: &Path) -> Result<(OwnedFd, PathBuf), Failure> {
+pub(crate) fn place(output: &Path) -> Result<(OwnedFd, PathBuf), Failure> {
     let name = output
         .file_name()
         .ok_or_else(|| Failure::said(format!("{}: not a file name", escaped_path(output))))?;

@@ -13,6 +13,8 @@ mod order;
 mod sockets;
 mod view;
 
+pub(crate) use changes::hex;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -290,6 +292,11 @@ impl Enclosure {
             Reply::Trusted(trust) => Ok(trust),
             other => Err(unexpected(other)),
         }
+    }
+
+    /// Kills everything inside.
+    pub fn kill(&self) -> io::Result<()> {
+        self.groups.kill()
     }
 
     /// Kills everything inside, says what is different, and takes the enclosure down.

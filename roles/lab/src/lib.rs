@@ -2,8 +2,17 @@
 //! sees. Runs as root and parses nothing hostile: names and bytes that a product made are hashed,
 //! counted and copied, never interpreted.
 
+mod analyst;
+mod bundle;
 pub mod enclosure;
+mod gateway;
+mod install;
 pub mod observe;
+mod observers;
+mod output;
+mod request;
+mod run;
+mod session;
 mod trial;
 
 use std::process::ExitCode;
@@ -22,6 +31,7 @@ pub fn run() -> ExitCode {
     let done = match arguments.split_first() {
         Some((role, _)) if role == enclosure::KEEPER => enclosure::keep().map(|()| 0),
         Some((role, rest)) if role == "try" => trial::run(rest),
+        Some((role, rest)) if role == "run" => return finished(session::run(rest)),
         _ => return ExitCode::from(FAILED),
     };
     match done {
@@ -31,4 +41,16 @@ pub fn run() -> ExitCode {
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// Tells a failure in the words of the program that people started.
+fn finished(done: Result<(), session::Failure>) -> ExitCode {
+    match done {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(session::Failure::Interrupted) => {
+            eprintln!("candor: error: interrupted; no bundle was written")
+        }
+        Err(session::Failure::Said(text)) => eprintln!("candor: error: {text}"),
+    }
+    ExitCode::from(FAILED)
 }

@@ -127,6 +127,20 @@ pub fn write_all_at(file: impl AsFd, offset: u64, bytes: &[u8]) -> io::Result<()
     Ok(())
 }
 
+/// Writes all of it where the descriptor stands, a pipe or a file.
+pub fn append_all(file: impl AsFd, bytes: &[u8]) -> io::Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match rustix::io::writev(&file, &[io::IoSlice::new(rest)]) {
+            Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero)),
+            Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
 /// The place `done` bytes after `offset`; the kernel refuses places that it can't express.
 fn place(offset: u64, done: usize) -> io::Result<u64> {
     u64::try_from(done)

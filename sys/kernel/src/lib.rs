@@ -7,6 +7,7 @@
 pub mod attack;
 mod attempt;
 pub mod channel;
+pub mod clock;
 pub mod enclosure;
 pub mod fanotify;
 pub mod file;
@@ -14,6 +15,7 @@ pub mod interrupt;
 pub mod jail;
 pub mod map;
 pub mod process;
+pub mod tun;
 
 /// The numbers of system calls, for the generated lists of the roles.
 pub use libc;

@@ -242,7 +242,7 @@ fn lay_over(root: &Path, tree: &Tree) -> io::Result<()> {
             .ok_or_else(|| io::Error::other("the path is not text"))?;
         options.push_str(&format!("{key}={},", escaped(path)));
     }
-    options.push_str("index=off,metacopy=off,redirect_dir=off");
+    options.push_str("index=off,metacopy=off,redirect_dir=off,xino=on");
     let options = CString::new(options)?;
     let place = inside(root, &tree.place);
     rustix::mount::mount(

@@ -123,14 +123,12 @@ pub(super) fn passed(
     clock: Clock,
 ) -> Option<Event> {
     let mut sums = Fields(sums);
-    Some(
-        Ends::take(&mut Fields(ends))?.traffic(Passed {
-            sent: sums.u64()?,
-            received: sums.u64()?,
-            first: clock.since(sums.u64()?),
-            last: clock.since(sums.u64()?),
-        }),
-    )
+    Some(Ends::take(&mut Fields(ends))?.traffic(Passed {
+        sent: sums.u64()?,
+        received: sums.u64()?,
+        first: clock.since(sums.u64()?),
+        last: clock.since(sums.u64()?),
+    }))
 }
 
 fn exec(mut fields: Fields<'_>, at: u64, pid: u32) -> Option<Event> {
@@ -463,7 +461,10 @@ mod tests {
             panic!("no traffic");
         };
         assert_eq!((protocol, sent_bytes), (Protocol::Tcp, 3));
-        assert_eq!((local.as_str(), remote.as_str()), ("127.0.0.1:5000", "192.0.2.1:443"));
+        assert_eq!(
+            (local.as_str(), remote.as_str()),
+            ("127.0.0.1:5000", "192.0.2.1:443")
+        );
     }
 
     #[test]

@@ -280,9 +280,8 @@ impl Members {
     fn of(group: &Path) -> io::Result<Self> {
         let group = fs::canonicalize(group)?;
         let device = fs::metadata(&group)?.dev();
-        let is_outside = |folder: &&Path| {
-            fs::metadata(folder).map_or(true, |found| found.dev() != device)
-        };
+        let is_outside =
+            |folder: &&Path| fs::metadata(folder).map_or(true, |found| found.dev() != device);
         let above = group.ancestors().find(is_outside).unwrap_or(Path::new("/"));
         // One part below the first folder outside lies where the groups are mounted.
         let below = group.strip_prefix(above).map_err(io::Error::other)?;
@@ -345,6 +344,9 @@ mod tests {
         assert!(!done.is_open_for_writing);
         done.add(What::CLOSED_AFTER_WRITING, 3);
         assert!(done.is_open_for_writing);
-        assert_eq!((done.first, done.last, done.opened, done.written), (1, 3, 1, 0));
+        assert_eq!(
+            (done.first, done.last, done.opened, done.written),
+            (1, 3, 1, 0)
+        );
     }
 }

@@ -102,6 +102,12 @@ mod tests {
         let written = u64::try_from(text.lines().count()).unwrap() - 1;
         assert_eq!(written + lost, 10);
         let observer = Observer::Tracepoints;
-        assert_eq!(last, Event::Lost { observer, count: lost });
+        assert_eq!(
+            last,
+            Event::Lost {
+                observer,
+                count: lost
+            }
+        );
     }
 }

@@ -37,12 +37,15 @@ pub fn places_of(pid: u32) -> io::Result<Vec<Place>> {
     let mut places = Vec::new();
     for (path, reach) in list.lines().filter_map(listed) {
         let path = format!("/proc/{pid}/root{path}");
-        places.push(Place {
-            at: File::open(&path)
-                .map_err(|error| io::Error::other(format!("{path}: {error}")))?
-                .into(),
-            reach,
-        });
+        match File::open(&path) {
+            Ok(at) => places.push(Place {
+                at: at.into(),
+                reach,
+            }),
+            // Another mount lies over it: nobody inside reaches it by a name either.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(io::Error::other(format!("{path}: {error}"))),
+        }
     }
     Ok(places)
 }
@@ -72,9 +75,11 @@ fn unescaped(place: &str) -> String {
         ("\\012", "\n"),
         ("\\134", "\\"),
     ];
-    names.iter().fold(place.to_owned(), |text, (escape, letter)| {
-        text.replace(escape, letter)
-    })
+    names
+        .iter()
+        .fold(place.to_owned(), |text, (escape, letter)| {
+            text.replace(escape, letter)
+        })
 }
 
 #[cfg(test)]
