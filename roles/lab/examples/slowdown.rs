@@ -73,9 +73,11 @@ fn compare(work: &str, rounds: usize) {
     let _ = scanner.child.wait();
     let _ = fs::remove_dir(&group);
     println!("{work}: {FILES} files of {FILE_BYTES} bytes, {rounds} rounds in turn, {lost} lost");
-    let kinds: [(&str, fn(&(f64, f64)) -> f64); 2] =
-        [("wall", |time| time.0), ("processor", |time| time.1)];
-    for (kind, of) in kinds {
+    for kind in ["wall", "processor"] {
+        let of = |time: &(f64, f64)| match kind {
+            "wall" => time.0,
+            _ => time.1,
+        };
         let mut plain = None;
         for (looking, times) in ALL.into_iter().zip(&times) {
             let mut times: Vec<f64> = times.iter().map(of).collect();
