@@ -3,6 +3,7 @@
 //! It reads the checkout and runs cargo. It never edits what a person wrote: `generate` touches
 //! only generated files and the text between their markers.
 
+mod bpf;
 mod check;
 mod claims;
 mod debian;
@@ -40,6 +41,8 @@ usage: cargo xtask COMMAND
   repro --against FILE [--program NAME]
              build one program again and compare it with a file
   sbom       print what the programs are made of, as CycloneDX 1.6
+  bpf [--check]
+             compile the programs for the kernel's tracepoints; or compare them with what is kept
   generate   write the files that are generated from roles/*/role.toml
   graph      the dependency rule, over the graph that cargo resolved
   tidy       the style that clippy doesn't know
@@ -77,6 +80,8 @@ fn run(words: &[&str]) -> Result<Problems, String> {
         ["dist"] => dist::run(&workspace),
         ["repro", options @ ..] => repro::run(&workspace, options),
         ["fuzz", options @ ..] => fuzz::run(&workspace, options),
+        ["bpf"] => bpf::build(&workspace),
+        ["bpf", "--check"] => bpf::check(&workspace),
         ["generate"] => generate::write(&workspace),
         ["graph"] => graph::check(&workspace),
         ["tidy"] => tidy::check(&workspace),
