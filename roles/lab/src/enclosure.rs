@@ -29,8 +29,8 @@ use lab::bundle::Change;
 use groups::Groups;
 pub use groups::Limits;
 pub(crate) use keeper::serve as keep;
-pub use order::End;
 use order::{Blueprint, Order, Program, Reply, Supply};
+pub use order::{End, Trust};
 use view::View;
 
 /// The argument by which this program is told that it is a keeper.
@@ -112,6 +112,8 @@ pub struct Enclosure {
     first_pid: u32,
     next: u32,
     ended: BTreeMap<u32, End>,
+    /// What was different before the product ran: our own doing.
+    settled: Vec<Change>,
 }
 
 #[derive(Debug)]
@@ -187,6 +189,7 @@ impl Enclosure {
             first_pid: 0,
             next: 1,
             ended: BTreeMap::new(),
+            settled: Vec::new(),
         };
         let doors = enclosure.groups.doors()?;
         let doors: Vec<_> = doors.iter().map(AsFd::as_fd).collect();
@@ -284,6 +287,19 @@ impl Enclosure {
         }
     }
 
+    /// Makes the programs inside trust a certificate, before any of them runs.
+    pub fn trust(&mut self, certificate: &str) -> io::Result<Trust> {
+        let order = Order::Trust(certificate.to_owned());
+        order::send(&self.keeper.channel, &order, &[])?;
+        match self.reply()?.0 {
+            Reply::Trusted(trust) => {
+                self.settled = changes::of(&self.view)?;
+                Ok(trust)
+            }
+            other => Err(unexpected(other)),
+        }
+    }
+
     /// Kills everything inside.
     pub fn kill(&self) -> io::Result<()> {
         self.groups.kill()
@@ -297,13 +313,17 @@ impl Enclosure {
             keeper,
             view,
             folder,
+            settled,
             ..
         } = self;
         drop(keeper);
         drop(groups);
-        let changes = changes::of(&view);
+        let changes = changes::of(&view)?;
         fs::remove_dir_all(folder)?;
-        changes
+        Ok(changes
+            .into_iter()
+            .filter(|change| !settled.contains(change))
+            .collect())
     }
 
     fn reply(&mut self) -> io::Result<order::Heard<Reply>> {

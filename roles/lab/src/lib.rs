@@ -13,7 +13,6 @@ mod request;
 mod run;
 mod session;
 mod trial;
-mod trust;
 
 use std::process::ExitCode;
 

@@ -21,7 +21,6 @@ use crate::gateway::Files;
 use crate::observe::{Observers, Records, Summary, Watched, places_of};
 use crate::output::Output;
 use crate::session::{Failure, LIMITS, Session};
-use crate::trust;
 
 /// The folder of the documents, as the product sees it.
 pub(crate) const DOCUMENTS_FOLDER: &str = "/home/user/Documents";
@@ -86,10 +85,13 @@ pub(crate) fn record(
     act: impl FnOnce(&mut Run<'_>) -> Result<(), Failure>,
 ) -> Result<Recorded, Failure> {
     let wanted = wanted(session, name.to_owned(), documents);
-    let (enclosure, network) =
+    let (mut enclosure, network) =
         Enclosure::build(&session.scratch, &wanted).map_err(Failure::at("the enclosure"))?;
     drop(wanted);
     check_network(&enclosure).map_err(Failure::at("the enclosure's network"))?;
+    let trust = enclosure
+        .trust(&session.gateway.certificate)
+        .map_err(Failure::at("the trust stores"))?;
     let files = Files {
         capture: session.blank()?,
         events: session.blank()?,
@@ -117,7 +119,7 @@ pub(crate) fn record(
         .map_err(Failure::at("the observers"))?;
     let missing_limits = enclosure.missing_limits().to_vec();
     let output = Output::start(session.blank()?).map_err(Failure::at("the output"))?;
-    let environment = environment(&session.product, trust::environment());
+    let environment = environment(&session.product, trust.environment);
     let mut run = Run {
         session,
         enclosure,
@@ -171,7 +173,6 @@ pub(crate) fn record(
 fn wanted<'a>(session: &'a Session, name: String, documents: &[Document]) -> Wanted<'a> {
     let folder = Path::new(DOCUMENTS_FOLDER);
     let mut files = session.installation.files.clone();
-    files.extend(session.trusted.clone());
     for document in documents {
         files.push((folder.join(&document.name), document.bytes.clone(), 0o644));
     }

@@ -29,7 +29,6 @@ use crate::install::Installation;
 use crate::observe::{Observers, Summary};
 use crate::request::Request;
 use crate::run::{self, DOCUMENTS_FOLDER};
-use crate::trust;
 
 /// What one enclosure may use: enough for a daemon with all signatures, and no more than a machine
 /// for evaluations has.
@@ -83,8 +82,6 @@ pub(crate) struct Session {
     pub(crate) program: PathBuf,
     pub(crate) scratch: Scratch,
     pub(crate) gateway: Gateway,
-    /// The trust stores with the gateway's certificate in them.
-    pub(crate) trusted: Vec<(PathBuf, Vec<u8>, u32)>,
 }
 
 /// Records all runs, and prints the answers.
@@ -107,7 +104,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         hex(&seeds.of("authority")),
         &plan.vendor,
     )?;
-    let trusted = trust::stores(&gateway.certificate);
     let session = Session {
         product,
         plan,
@@ -115,7 +111,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         program,
         scratch,
         gateway,
-        trusted,
     };
     session.record(&seeds)
 }
