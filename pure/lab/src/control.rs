@@ -14,6 +14,11 @@ pub const FILES_PER_ORDER_MAX: usize = 32;
 /// How many files the fake vendor may serve.
 pub const FILES_MAX: usize = 512;
 
+/// The name of the gateway's authority.
+pub const AUTHORITY_NAME: &str = "Candor lab, this run only";
+/// The hash by which OpenSSL finds an authority of that name in a folder.
+pub const AUTHORITY_HASH: &str = "baee8016";
+
 /// An order of the recorder. The first is [`Order::Settings`], once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "kebab-case", deny_unknown_fields)]

@@ -51,7 +51,7 @@ impl Authority {
         let mut params = CertificateParams::default();
         let name = &mut params.distinguished_name;
         *name = rcgen::DistinguishedName::new();
-        name.push(DnType::CommonName, "Candor lab, this run only");
+        name.push(DnType::CommonName, lab::control::AUTHORITY_NAME);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![
             KeyUsagePurpose::KeyCertSign,

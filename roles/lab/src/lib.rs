@@ -13,6 +13,7 @@ mod request;
 mod run;
 mod session;
 mod trial;
+mod trust_stores;
 
 use std::process::ExitCode;
 

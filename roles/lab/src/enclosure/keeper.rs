@@ -381,6 +381,6 @@ fn tun_socket() -> io::Result<OwnedFd> {
     .map_err(Into::into)
 }
 
-fn trust(_certificate: &str) -> Trust {
-    Trust::default()
+fn trust(certificate: &str) -> Trust {
+    crate::trust_stores::install(Path::new("/"), certificate)
 }
