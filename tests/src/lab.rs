@@ -25,3 +25,16 @@ pub fn can_enclose(what: &str) -> bool {
     println!("skipped: {what} ({why})");
     false
 }
+
+/// A program of the lab, built beside this test.
+#[must_use]
+pub fn lab_program(name: &str) -> std::path::PathBuf {
+    let path = crate::cli::built_folder().join(name);
+    assert!(
+        path.exists(),
+        "{} is not there; build it first: cargo build -p candor -p candor-lab \
+         -p candor-lab-gateway -p candor-lab-analyst",
+        path.display()
+    );
+    path
+}

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use acceptance::cli::program;
-use acceptance::lab::can_enclose;
+
+use acceptance::lab::{can_enclose, lab_program};
 
 const ATTACKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/lab/attacks.py");
 
 /// `candor-lab try`, with a folder that is seen inside as /supplied.
 fn inside(supplied: &Path, words: &[&str]) -> Command {
-    let mut command = Command::new(program("candor-lab"));
+    let mut command = Command::new(lab_program("candor-lab"));
     command.arg("try").arg(supplied).args(words).stdin(Stdio::null());
     command
 }

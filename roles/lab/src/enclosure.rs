@@ -16,9 +16,12 @@ mod view;
 pub(crate) use changes::hex;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -91,14 +94,23 @@ pub struct Wanted<'a> {
     pub name: String,
     /// What it may use.
     pub limits: Limits,
-    /// Files to put in place before it starts: path, content, permissions.
-    pub files: Vec<(PathBuf, Vec<u8>, u32)>,
-    /// Folders to put in place, empty, before the files.
+    /// What is put in place before it starts.
+    pub placed: Vec<(PathBuf, Placed)>,
+    /// Folders to put in place, empty, before the rest.
     pub folders: Vec<(PathBuf, u32)>,
     /// Files and folders of the machine that are seen inside, read-only: outside, inside.
     pub supplies: Vec<(PathBuf, PathBuf)>,
     /// This program, which is the keeper too.
     pub program: &'a Path,
+}
+
+/// Something that is put in place.
+#[derive(Clone, Debug)]
+pub enum Placed {
+    /// A file with this content and these permissions.
+    File(Vec<u8>, u32),
+    /// A link to there.
+    Link(PathBuf),
 }
 
 /// A running enclosure. Dropped, everything in it is killed.
@@ -160,8 +172,11 @@ impl Enclosure {
         for (path, mode) in &wanted.folders {
             view.put_folder(path, *mode)?;
         }
-        for (path, content, mode) in &wanted.files {
-            view.put(path, content, *mode)?;
+        for (path, placed) in &wanted.placed {
+            match placed {
+                Placed::File(content, mode) => view.put(path, content, *mode)?,
+                Placed::Link(target) => view.put_link(path, target)?,
+            }
         }
         let mut supplies = Vec::new();
         for (from, to) in &wanted.supplies {
@@ -298,6 +313,25 @@ impl Enclosure {
             }
             other => Err(unexpected(other)),
         }
+    }
+
+    /// What putting the certificate in place came to, for enclosures that are to have the same.
+    pub fn trusted(&self) -> io::Result<Vec<(PathBuf, Placed)>> {
+        let mut placed = Vec::new();
+        for change in &self.settled {
+            let path = PathBuf::from(OsString::from_vec(change.path.to_bytes()));
+            let Some(place) = self.view.changed(&path) else {
+                continue;
+            };
+            let data = fs::symlink_metadata(&place)?;
+            if data.is_symlink() {
+                placed.push((path, Placed::Link(fs::read_link(place)?)));
+            } else if data.is_file() {
+                let mode = data.permissions().mode() & 0o7777;
+                placed.push((path, Placed::File(fs::read(place)?, mode)));
+            }
+        }
+        Ok(placed)
     }
 
     /// Kills everything inside.

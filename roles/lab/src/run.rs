@@ -16,7 +16,7 @@ use lab::trace::Observer;
 use lab::{Escaped, Product};
 use rustix::process::Signal;
 
-use crate::enclosure::{Enclosure, End, PATH, Started, Starting, Wanted};
+use crate::enclosure::{Enclosure, End, PATH, Placed, Started, Starting, Wanted};
 use crate::gateway::Files;
 use crate::observe::{Observers, Records, Summary, Watched, places_of};
 use crate::output::Output;
@@ -89,9 +89,7 @@ pub(crate) fn record(
         Enclosure::build(&session.scratch, &wanted).map_err(Failure::at("the enclosure"))?;
     drop(wanted);
     check_network(&enclosure).map_err(Failure::at("the enclosure's network"))?;
-    let trust = enclosure
-        .trust(&session.gateway.certificate)
-        .map_err(Failure::at("the trust stores"))?;
+    settle_trust(session, &mut enclosure).map_err(Failure::at("the trust stores"))?;
     let files = Files {
         capture: session.blank()?,
         events: session.blank()?,
@@ -119,7 +117,7 @@ pub(crate) fn record(
         .map_err(Failure::at("the observers"))?;
     let missing_limits = enclosure.missing_limits().to_vec();
     let output = Output::start(session.blank()?).map_err(Failure::at("the output"))?;
-    let environment = environment(&session.product, trust.environment);
+    let environment = environment(&session.product, session.trust.environment.clone());
     let mut run = Run {
         session,
         enclosure,
@@ -170,17 +168,29 @@ pub(crate) fn record(
     })
 }
 
+/// The first enclosure puts the certificate into the stores that it finds, which may take a second
+/// where there is Java; the others get the same.
+fn settle_trust(session: &mut Session, enclosure: &mut Enclosure) -> io::Result<()> {
+    if session.trusted.is_none() {
+        session.trust = enclosure.trust(&session.gateway.certificate)?;
+        session.trusted = Some(enclosure.trusted()?);
+    }
+    Ok(())
+}
+
 fn wanted<'a>(session: &'a Session, name: String, documents: &[Document]) -> Wanted<'a> {
     let folder = Path::new(DOCUMENTS_FOLDER);
-    let mut files = session.installation.files.clone();
+    let mut placed = session.installation.placed.clone();
+    placed.extend(session.trusted.iter().flatten().cloned());
     for document in documents {
-        files.push((folder.join(&document.name), document.bytes.clone(), 0o644));
+        let file = Placed::File(document.bytes.clone(), 0o644);
+        placed.push((folder.join(&document.name), file));
     }
     Wanted {
         name,
         limits: LIMITS,
         folders: vec![(folder.to_owned(), 0o755)],
-        files,
+        placed,
         supplies: session.installation.supplies.clone(),
         program: &session.program,
     }

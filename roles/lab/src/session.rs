@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 
 use crate::analyst;
 use crate::bundle::Writer;
-use crate::enclosure::{Limits, Scratch, hex};
+use crate::enclosure::{Limits, Placed, Scratch, Trust, hex};
 use crate::gateway::Gateway;
 use crate::install::Installation;
 use crate::observe::{Observers, Summary};
@@ -82,6 +82,10 @@ pub(crate) struct Session {
     pub(crate) program: PathBuf,
     pub(crate) scratch: Scratch,
     pub(crate) gateway: Gateway,
+    /// What became of the trust stores.
+    pub(crate) trust: Trust,
+    /// The stores as they are then, once they are known.
+    pub(crate) trusted: Option<Vec<(PathBuf, Placed)>>,
 }
 
 /// Records all runs, and prints the answers.
@@ -111,6 +115,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         program,
         scratch,
         gateway,
+        trust: Trust::default(),
+        trusted: None,
     };
     session.record(&seeds)
 }
@@ -247,6 +253,12 @@ impl Session {
                     reason: state.clone(),
                 });
             }
+        }
+        for store in &self.trust.absent {
+            missing.push(Missing {
+                layer: "a trust store".to_owned(),
+                reason: store.clone(),
+            });
         }
         missing.push(Missing {
             layer: "a clock of its own".to_owned(),
