@@ -100,6 +100,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let installation = Installation::plan(&product, packages.as_deref())?;
     let seeds = Seeds::draw(&plan)?;
     let program = std::env::current_exe()?;
+    // Not after an hour of runs.
+    beside(&program, analyst::PROGRAM)?;
     // The process still has a single thread.
     let scratch =
         Scratch::make(SCRATCH_BYTES_MAX).map_err(Failure::at("a mount namespace of our own"))?;
