@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use crate::workspace::Workspace;
-use crate::{Problems, claims, fuzz, generate, graph, licences, repro, run_tests, tidy, toolchain};
+use crate::{Problems, bpf, claims, fuzz, generate, graph, licences, repro, run_tests, tidy, toolchain};
 
 /// How far the gate goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,7 @@ const STEPS: &[Step] = &[
     step("generated files", generate::check, Extent::Quick),
     step("tidy", tidy::check, Extent::Quick),
     step("licences", licences::check, Extent::Quick),
+    step("bpf", bpf::check, Extent::Quick),
     step("tests", run_tests::run, Extent::Whole),
     step("claims", claims::check, Extent::Whole),
     step("fuzz", fuzz::check, Extent::Whole),
@@ -161,7 +162,7 @@ mod tests {
     #[test]
     fn the_gate_has_every_check() {
         let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
-        let expected = "toolchain format clippy graph generated-files tidy licences tests claims fuzz same-bytes";
+        let expected = "toolchain format clippy graph generated-files tidy licences bpf tests claims fuzz same-bytes";
         assert_eq!(
             names
                 .join(" ")

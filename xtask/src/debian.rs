@@ -56,6 +56,12 @@ const NEEDED: &[Needed] = &[
     needed("zsh", "zsh", "completions for zsh"),
     needed("fish", "fish", "completions for fish"),
     needed("g++", "c++", "fuzzing"),
+    needed("gcc", "cc", "the lab's observers, on a product in C"),
+    needed(
+        "clang",
+        "clang",
+        "the programs for the kernel's tracepoints, compiled again",
+    ),
     needed(
         "valgrind",
         "valgrind",

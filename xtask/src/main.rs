@@ -3,6 +3,7 @@
 //! It reads the checkout and runs cargo. It never edits what a person wrote: `generate` touches
 //! only generated files and the text between their markers.
 
+mod bpf;
 mod check;
 mod claims;
 mod debian;
@@ -36,6 +37,8 @@ usage: cargo xtask COMMAND
   dist       build the programs as they are released, and print their digests
   repro [--quick] [--program NAME]
              build them again with everything varied, and in a clean Debian 12; compare the bytes
+  bpf [--check]
+             compile the programs for the kernel's tracepoints; or compare them with what is kept
   generate   write the files that are generated from roles/*/role.toml
   graph      the dependency rule, over the graph that cargo resolved
   tidy       the style that clippy doesn't know
@@ -73,6 +76,8 @@ fn run(words: &[&str]) -> Result<Problems, String> {
         ["dist"] => dist::run(&workspace),
         ["repro", options @ ..] => repro::run(&workspace, options),
         ["fuzz", options @ ..] => fuzz::run(&workspace, options),
+        ["bpf"] => bpf::build(&workspace),
+        ["bpf", "--check"] => bpf::check(&workspace),
         ["generate"] => generate::write(&workspace),
         ["graph"] => graph::check(&workspace),
         ["tidy"] => tidy::check(&workspace),

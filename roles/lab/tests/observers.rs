@@ -396,13 +396,19 @@ fn connections_and_their_bytes_are_seen() {
             _ => None,
         })
         .collect();
+    // The client's own port is anybody's guess: what its address is not is compared without.
+    for (_, remote, ..) in &mut passed {
+        if !["127.0.0.1:4711", "127.0.0.1:4712"].contains(remote) {
+            *remote = "the client";
+        }
+    }
     passed.sort_unstable();
-    let [client, server, datagrams] = passed.as_slice() else {
-        panic!("{passed:?}");
-    };
-    assert_eq!(*client, (Protocol::Tcp, "127.0.0.1:4711", 10, 40));
-    assert_eq!((server.2, server.3), (40, 10));
-    assert_eq!(*datagrams, (Protocol::Udp, "127.0.0.1:4712", 11, 0));
+    let expected = [
+        (Protocol::Tcp, "127.0.0.1:4711", 10, 40),
+        (Protocol::Tcp, "the client", 40, 10),
+        (Protocol::Udp, "127.0.0.1:4712", 11, 0),
+    ];
+    assert_eq!(passed, expected);
 }
 
 #[test]
