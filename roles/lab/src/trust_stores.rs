@@ -1,24 +1,29 @@
-//! Puts a certificate authority into the trust stores below a root, and says which there were.
+//! The trust stores of the enclosure with one certificate more: which files it takes, and what is
+//! to be in them.
 //!
-//! It knows stores by their places and adds to them; what is in them already is kept. It reads no
-//! certificate, and leaves alone whatever leads outside the root. A product that brings a store of
-//! its own, or trusts one key alone, is not helped: the gateway then sees it refuse.
+//! Stores are known by their places, and keep what is in them. They are made once, before anything
+//! runs inside, so that nobody takes them for a product's doing. It changes nothing on the machine:
+//! stores in formats of their own are changed as copies, by the machine's own tools. It reads no
+//! certificate. A product that brings a store of its own, or trusts one key alone, is not helped:
+//! the gateway then sees it refuse.
 
 use std::ffi::OsStr;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::symlink;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use lab::control::AUTHORITY_HASH;
 
-use crate::enclosure::Trust;
-
 /// Where the certificate is put by itself: where Debian's `update-ca-certificates` finds it again.
 const ALONE: &str = "usr/local/share/ca-certificates/candor-lab.crt";
 /// Where `update-ca-trust` does.
 const ANCHORS: &str = "etc/pki/ca-trust/source/anchors";
+/// Root's own NSS database inside, which is new.
+const NSS_HOME: &str = "root/.pki/nssdb";
+/// The system's.
+const NSS_SYSTEM: &str = "etc/pki/nssdb";
 /// What the stores call it.
 const NICKNAME: &str = "candor-lab";
 
@@ -36,6 +41,8 @@ const HASHED: &[&str] = &["etc/ssl/certs", "etc/pki/tls/certs"];
 /// Where Python's packages are, below a folder of each version.
 const PYTHON: &[&str] = &["usr/lib", "usr/lib64", "usr/local/lib", "usr/local/lib64"];
 const PACKAGES: &[&str] = &["dist-packages", "site-packages", ""];
+/// Bundles of other programs.
+const OTHERS: &[&str] = &["usr/share/nodejs/ca-certificates.crt"];
 /// The bundles that Python's packages bring.
 const CERTIFI: &[&str] = &[
     "certifi/cacert.pem",
@@ -50,74 +57,81 @@ const BUNDLE_VARIABLES: &[&str] = &[
     "GIT_SSL_CAINFO",
 ];
 const EXTRA_VARIABLE: &str = "NODE_EXTRA_CA_CERTS";
+/// What may be read by everybody, as every store of certificates.
+const MODE: u32 = 0o644;
 /// The password of every Java store that nobody changed.
 const JAVA_PASSWORD: &str = "changeit";
 
-/// Puts `certificate`, in PEM, into every store below `root`.
-#[must_use]
-pub(crate) fn install(root: &Path, certificate: &str) -> Trust {
-    let mut stores = Stores {
-        root,
-        certificate,
-        trust: Trust::default(),
-    };
-    stores.alone();
-    stores.bundles();
-    stores.hashed();
-    stores.certifi();
-    stores.nss();
-    stores.java();
-    stores.trust
+/// A file as it is to be inside: its path, its content, its permissions.
+pub(crate) type Supply = (PathBuf, Vec<u8>, u32);
+
+/// Where stores are looked for, and where copies are changed.
+#[derive(Clone, Copy)]
+pub(crate) struct Places<'a> {
+    /// The machine's root.
+    pub(crate) root: &'a Path,
+    /// A folder of our own, which need not exist.
+    pub(crate) scratch: &'a Path,
 }
 
-struct Stores<'a> {
-    root: &'a Path,
+/// What makes programs inside trust the certificate.
+#[derive(Debug, Default)]
+pub(crate) struct Stores {
+    /// The stores that do, whole.
+    pub(crate) files: Vec<Supply>,
+    /// Stores that are not there, or could not be told, and why.
+    pub(crate) absent: Vec<String>,
+    /// Variables that point programs to them.
+    pub(crate) environment: Vec<(String, String)>,
+}
+
+impl Stores {
+    /// The stores of the machine with `certificate`, in PEM, in each.
+    pub(crate) fn with(certificate: &str, places: Places<'_>) -> Self {
+        let mut maker = Maker {
+            places,
+            certificate,
+            stores: Self::default(),
+        };
+        maker.alone();
+        maker.bundles();
+        maker.hashed();
+        maker.certifi();
+        maker.nss();
+        maker.java();
+        maker.stores
+    }
+}
+
+struct Maker<'a> {
+    places: Places<'a>,
     certificate: &'a str,
-    trust: Trust,
+    stores: Stores,
 }
 
-impl Stores<'_> {
-    /// The certificate as a file, for the tools and for Node.
+impl Maker<'_> {
+    /// The certificate as a file, for Node and for whoever makes the other stores anew.
     fn alone(&mut self) {
-        let path = self.root.join(ALONE);
-        let written = path
-            .parent()
-            .map_or(Ok(()), fs::create_dir_all)
-            .and_then(|()| self.inside(path.parent().unwrap_or(self.root)))
-            .and_then(|_| fs::write(&path, self.certificate));
-        if self.told(ALONE, written) {
-            self.set(EXTRA_VARIABLE, ALONE);
-        }
-        let anchors = self.root.join(ANCHORS);
-        if anchors.is_dir() {
-            let name = format!("{ANCHORS}/{NICKNAME}.pem");
-            let written = self
-                .inside(&anchors)
-                .and_then(|folder| fs::write(folder.join("candor-lab.pem"), self.certificate));
-            self.told(&name, written);
+        self.put(Path::new(ALONE), self.certificate.as_bytes().to_vec(), MODE);
+        self.set(EXTRA_VARIABLE, ALONE);
+        if self.at(ANCHORS).is_dir() {
+            let path = Path::new(ANCHORS).join(format!("{NICKNAME}.pem"));
+            self.put(&path, self.certificate.as_bytes().to_vec(), MODE);
         }
     }
 
     fn bundles(&mut self) {
-        let mut seen: Vec<PathBuf> = Vec::new();
         let mut first = None;
         for place in BUNDLES {
-            let path = self.root.join(place);
-            if !path.exists() {
-                self.trust.absent.push(format!("/{place}"));
-                continue;
-            }
-            // Several of these names may be one file.
-            let added = self.inside(&path).and_then(|path| {
-                if seen.contains(&path) {
-                    return Ok(());
-                }
-                let added = append(&path, self.certificate);
-                seen.push(path);
-                added
-            });
-            if self.told(place, added) {
+            if !self.at(place).exists() {
+                self.stores.absent.push(format!("/{place}"));
+            } else if self.extended(&self.at(place)) {
                 first.get_or_insert(*place);
+            }
+        }
+        for place in OTHERS {
+            if self.at(place).is_file() {
+                self.extended(&self.at(place));
             }
         }
         for variable in BUNDLE_VARIABLES {
@@ -127,214 +141,225 @@ impl Stores<'_> {
 
     fn hashed(&mut self) {
         for place in HASHED {
-            let folder = self.root.join(place);
-            if !folder.is_dir() {
-                self.trust
-                    .absent
-                    .push(format!("/{place}/{AUTHORITY_HASH}.0"));
-                continue;
+            let folder = self.at(place);
+            // Names with the same hash are told apart by a number.
+            let mut names = (0..10).map(|number| format!("{AUTHORITY_HASH}.{number}"));
+            let free = names.find(|name| fs::symlink_metadata(folder.join(name)).is_err());
+            match (folder.is_dir(), free) {
+                (true, Some(name)) => {
+                    let path = Path::new(place).join(name);
+                    self.put(&path, self.certificate.as_bytes().to_vec(), MODE);
+                }
+                (true, None) => self.lacks(place, "every name of that hash is taken"),
+                (false, _) => self.stores.absent.push(format!("/{place}")),
             }
-            let linked = self.inside(&folder).and_then(|folder| {
-                let name = format!("{NICKNAME}.pem");
-                fs::write(folder.join(&name), self.certificate)?;
-                link(&folder, &name)
-            });
-            self.told(&format!("{place}/{AUTHORITY_HASH}.0"), linked);
         }
     }
 
     fn certifi(&mut self) {
-        let mut found = 0;
-        for version in PYTHON
-            .iter()
-            .flat_map(|place| children(&self.root.join(place)))
-        {
+        let mut found = false;
+        let versions = PYTHON.iter().flat_map(|place| children(&self.at(place)));
+        let versions: Vec<PathBuf> = versions.collect();
+        for version in versions {
             if !name_starts(&version, "python3") {
                 continue;
             }
             for packages in PACKAGES {
                 for bundle in CERTIFI {
                     let path = version.join(packages).join(bundle);
-                    if path.is_file() {
-                        found += 1;
-                        let added = self
-                            .inside(&path)
-                            .and_then(|path| append(&path, self.certificate));
-                        let name = self.below(&path);
-                        self.told(&name, added);
-                    }
+                    found |= path.is_file() && self.extended(&path);
                 }
             }
         }
-        if found == 0 {
-            self.trust.absent.push("certifi's cacert.pem".to_owned());
+        if !found {
+            self.stores.absent.push("certifi's cacert.pem".to_owned());
         }
     }
 
     /// NSS keeps a database for the system and one for each person.
     fn nss(&mut self) {
-        if !self.has("usr/bin/certutil") {
-            return self
-                .trust
-                .absent
-                .push("NSS: there is no certutil".to_owned());
+        let Some(tool) = self.tool(&["usr/bin/certutil"]) else {
+            return self.lacks("NSS", "there is no certutil");
+        };
+        let new = self.scratch("nss-home").and_then(|folder| {
+            let database = format!("sql:{}", folder.display());
+            ran(&tool, &["-d", &database, "-N", "--empty-password"])?;
+            self.told_nss(&tool, &folder)?;
+            Ok(folder)
+        });
+        self.take(NSS_HOME, new);
+        if self.at(NSS_SYSTEM).join("cert9.db").is_file() {
+            let copied = self.scratch("nss-system").and_then(|folder| {
+                for file in children(&self.at(NSS_SYSTEM)) {
+                    copy_into(&file, &folder)?;
+                }
+                self.told_nss(&tool, &folder)?;
+                Ok(folder)
+            });
+            self.take(NSS_SYSTEM, copied);
         }
-        let homes = children(&self.root.join("home"));
-        let people = homes.into_iter().chain([self.root.join("root")]);
-        let mut databases: Vec<PathBuf> = people.map(|home| home.join(".pki/nssdb")).collect();
-        databases.retain(|database| database.is_dir());
-        let system = self.root.join("etc/pki/nssdb");
-        databases.extend(system.is_dir().then_some(system));
-        if databases.is_empty() {
-            self.trust.absent.push("an NSS database".to_owned());
-        }
-        for database in databases {
-            let name = self.below(&database);
-            let place = format!("sql:/{name}");
-            let file = format!("/{ALONE}");
-            let arguments = ["-d", &place, "-A", "-t", "C,,", "-n", NICKNAME, "-i", &file];
-            let added = self.ran("/usr/bin/certutil", &arguments);
-            self.told(&name, added);
-        }
+    }
+
+    fn told_nss(&self, tool: &Path, folder: &Path) -> io::Result<()> {
+        let database = format!("sql:{}", folder.display());
+        let file = self.certificate_file()?;
+        let file = file.to_string_lossy();
+        ran(
+            tool,
+            &[
+                "-d", &database, "-A", "-t", "C,,", "-n", NICKNAME, "-i", &file,
+            ],
+        )
     }
 
     fn java(&mut self) {
-        let machines = children(&self.root.join("usr/lib/jvm"));
-        let keytool = machines.iter().map(|machine| machine.join("bin/keytool"));
-        let keytool = [self.root.join("usr/bin/keytool")]
-            .into_iter()
-            .chain(keytool)
-            .find(|tool| tool.exists());
-        let stores = machines.iter().flat_map(|machine| {
+        let machines = children(&self.at("usr/lib/jvm"));
+        let mut tools = vec![self.at("usr/bin/keytool")];
+        tools.extend(machines.iter().map(|machine| machine.join("bin/keytool")));
+        let tool = tools.into_iter().find(|tool| tool.is_file());
+        let mut stores = vec![self.at("etc/ssl/certs/java/cacerts")];
+        stores.extend(machines.iter().flat_map(|machine| {
             ["lib/security/cacerts", "jre/lib/security/cacerts"].map(|store| machine.join(store))
-        });
-        let stores = stores.chain([self.root.join("etc/ssl/certs/java/cacerts")]);
-        let mut seen = Vec::new();
-        let mut stores: Vec<PathBuf> = stores.filter(|store| store.is_file()).collect();
-        stores.retain(|store| match self.inside(store) {
-            Ok(real) if !seen.contains(&real) => {
-                seen.push(real);
-                true
-            }
-            _ => false,
-        });
-        let Some(keytool) = keytool.filter(|_| !stores.is_empty()) else {
-            return self
-                .trust
-                .absent
-                .push("Java's cacerts, or keytool".to_owned());
+        }));
+        stores.retain(|store| store.is_file());
+        let Some(tool) = tool.filter(|_| !stores.is_empty()) else {
+            return self.lacks("Java's cacerts", "there is none, or no keytool");
         };
-        let keytool = format!("/{}", self.below(&keytool));
         for store in stores {
-            let name = self.below(&store);
-            let (place, file) = (format!("/{name}"), format!("/{ALONE}"));
-            let arguments = [
-                "-importcert",
-                "-noprompt",
-                "-trustcacerts",
-                "-alias",
-                NICKNAME,
-                "-file",
-                &file,
-                "-keystore",
-                &place,
-                "-storepass",
-                JAVA_PASSWORD,
-            ];
-            let added = self.ran(&keytool, &arguments);
-            self.told(&name, added);
+            let changed = self.changed_java(&tool, &store);
+            self.noted(&store, changed);
         }
     }
 
-    /// Where a path really leads, which must be below the root.
-    fn inside(&self, path: &Path) -> io::Result<PathBuf> {
-        let real = fs::canonicalize(path)?;
-        if real.starts_with(fs::canonicalize(self.root)?) {
-            Ok(real)
-        } else {
-            Err(io::Error::other("it leads out of the enclosure"))
-        }
+    fn changed_java(&self, tool: &Path, store: &Path) -> io::Result<Vec<u8>> {
+        let folder = self.scratch("java")?;
+        let copy = copy_into(store, &folder)?;
+        let (place, file) = (copy.to_string_lossy(), self.certificate_file()?);
+        let file = file.to_string_lossy();
+        let what = ["-importcert", "-noprompt", "-trustcacerts"];
+        let whose = ["-alias", NICKNAME, "-file", &file];
+        let there = ["-keystore", &place, "-storepass", JAVA_PASSWORD];
+        ran(tool, &[&what[..], &whose, &there].concat())?;
+        let content = fs::read(&copy)?;
+        fs::remove_dir_all(folder)?;
+        Ok(content)
     }
 
-    /// A program below the root, on what is below the root.
-    fn ran(&self, program: &str, arguments: &[&str]) -> io::Result<()> {
-        let mut command = if self.root == Path::new("/") {
-            Command::new(program)
-        } else {
-            let mut command = Command::new("chroot");
-            command.arg(self.root).arg(program);
-            command
-        };
-        let output = command.args(arguments).stdin(Stdio::null()).output()?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let words = [output.stdout, output.stderr].concat();
-        let words = String::from_utf8_lossy(&words);
-        let first = words
-            .lines()
-            .next()
-            .unwrap_or("it failed and did not say why");
-        Err(io::Error::other(first.to_owned()))
+    /// A bundle with the certificate at its end; whether it could be made.
+    fn extended(&mut self, bundle: &Path) -> bool {
+        let content = fs::read(bundle).map(|mut content| {
+            if content.last().is_some_and(|last| *last != b'\n') {
+                content.push(b'\n');
+            }
+            content.extend(self.certificate.as_bytes());
+            content
+        });
+        self.noted(bundle, content)
     }
 
-    fn has(&self, place: &str) -> bool {
-        self.root.join(place).exists()
-    }
-
-    /// A path as it is seen from the root, without the slash at its start.
-    fn below(&self, path: &Path) -> String {
-        let below = path.strip_prefix(self.root).unwrap_or(path);
-        below.to_string_lossy().into_owned()
-    }
-
-    fn set(&mut self, variable: &str, place: &str) {
-        let value = (variable.to_owned(), format!("/{place}"));
-        self.trust.environment.push(value);
-    }
-
-    /// Notes what became of a store; whether it trusts the certificate now.
-    fn told(&mut self, place: &str, result: io::Result<()>) -> bool {
-        match result {
-            Ok(()) => self.trust.done.push(format!("/{place}")),
+    /// Takes the content of a store, or why there is none. Several names may be one store.
+    fn noted(&mut self, store: &Path, content: io::Result<Vec<u8>>) -> bool {
+        let made = self.real(store).and_then(|path| {
+            let mode = fs::metadata(store)?.permissions().mode() & 0o7777;
+            Ok((path, content?, mode))
+        });
+        match made {
+            Ok((path, content, mode)) => self.put(&path, content, mode),
             Err(error) => {
-                self.trust.absent.push(format!("/{place}: {error}"));
+                let name = self.below(store);
+                self.lacks(&name.to_string_lossy(), &error.to_string());
                 return false;
             }
         }
         true
     }
-}
 
-/// Adds to a bundle, once.
-fn append(bundle: &Path, certificate: &str) -> io::Result<()> {
-    let content = fs::read(bundle)?;
-    let wanted = certificate.as_bytes();
-    if content.windows(wanted.len()).any(|window| window == wanted) {
-        return Ok(());
-    }
-    let mut file = OpenOptions::new().append(true).open(bundle)?;
-    if !content.is_empty() && !content.ends_with(b"\n") {
-        file.write_all(b"\n")?;
-    }
-    file.write_all(wanted)
-}
-
-/// The link by which OpenSSL finds it. Names with the same hash are told apart by a number.
-fn link(folder: &Path, name: &str) -> io::Result<()> {
-    for number in 0..10 {
-        let path = folder.join(format!("{AUTHORITY_HASH}.{number}"));
-        match symlink(name, &path) {
-            Ok(()) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if fs::read_link(&path).is_ok_and(|target| target == Path::new(name)) {
-                    return Ok(());
-                }
+    /// Takes every file of a folder that was made for a place inside.
+    fn take(&mut self, place: &str, folder: io::Result<PathBuf>) {
+        let folder = match folder {
+            Ok(folder) => folder,
+            Err(error) => return self.lacks(place, &error.to_string()),
+        };
+        for file in children(&folder) {
+            let name = file.file_name().unwrap_or_default();
+            match fs::read(&file) {
+                Ok(content) => self.put(&Path::new(place).join(name), content, MODE),
+                Err(error) => self.lacks(place, &error.to_string()),
             }
-            Err(error) => return Err(error),
         }
     }
-    Err(io::Error::other("every link of that hash is taken"))
+
+    fn put(&mut self, below: &Path, content: Vec<u8>, mode: u32) {
+        let path = Path::new("/").join(below);
+        if !self.stores.files.iter().any(|(known, ..)| *known == path) {
+            self.stores.files.push((path, content, mode));
+        }
+    }
+
+    fn lacks(&mut self, what: &str, why: &str) {
+        self.stores.absent.push(format!("{what}: {why}"));
+    }
+
+    fn set(&mut self, variable: &str, place: &str) {
+        let value = (variable.to_owned(), format!("/{place}"));
+        self.stores.environment.push(value);
+    }
+
+    fn at(&self, place: &str) -> PathBuf {
+        self.places.root.join(place)
+    }
+
+    fn tool(&self, places: &[&str]) -> Option<PathBuf> {
+        let mut places = places.iter().map(|place| self.at(place));
+        places.find(|tool| tool.is_file())
+    }
+
+    /// An empty folder of our own.
+    fn scratch(&self, name: &str) -> io::Result<PathBuf> {
+        let folder = self.places.scratch.join(name);
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    fn certificate_file(&self) -> io::Result<PathBuf> {
+        fs::create_dir_all(self.places.scratch)?;
+        let path = self.places.scratch.join("authority.pem");
+        fs::write(&path, self.certificate)?;
+        Ok(path)
+    }
+
+    /// Where a path really leads, which must be below the root.
+    fn real(&self, path: &Path) -> io::Result<PathBuf> {
+        let real = fs::canonicalize(path)?;
+        let root = fs::canonicalize(self.places.root)?;
+        let below = real.strip_prefix(root);
+        let below = below.map_err(|_| io::Error::other("it leads out of the root"))?;
+        Ok(below.to_owned())
+    }
+
+    fn below(&self, path: &Path) -> PathBuf {
+        let below = path.strip_prefix(self.places.root).unwrap_or(path);
+        Path::new("/").join(below)
+    }
+}
+
+/// Runs one of the machine's tools.
+fn ran(tool: &Path, arguments: &[&str]) -> io::Result<()> {
+    let mut command = Command::new(tool);
+    let output = command.args(arguments).stdin(Stdio::null()).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let words = [output.stdout, output.stderr].concat();
+    let words = String::from_utf8_lossy(&words);
+    let first = words.lines().next().unwrap_or("it failed without a word");
+    Err(io::Error::other(first.to_owned()))
+}
+
+fn copy_into(file: &Path, folder: &Path) -> io::Result<PathBuf> {
+    let copy = folder.join(file.file_name().unwrap_or_default());
+    fs::copy(file, &copy)?;
+    Ok(copy)
 }
 
 /// What is in a folder, in order; nothing where there is none.
@@ -354,6 +379,8 @@ fn name_starts(path: &Path, front: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     const PEM: &str = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
@@ -368,6 +395,18 @@ mod tests {
         root
     }
 
+    fn stores(root: &Path, certificate: &str) -> Stores {
+        let scratch = tempfile::tempdir().unwrap();
+        let scratch = scratch.path();
+        Stores::with(certificate, Places { root, scratch })
+    }
+
+    fn content<'a>(stores: &'a Stores, path: &str) -> Option<&'a [u8]> {
+        let mut files = stores.files.iter();
+        let found = files.find(|(known, ..)| known == Path::new(path))?;
+        Some(&found.1)
+    }
+
     #[test]
     fn each_store_that_is_there_gets_it_once_and_keeps_what_it_had() {
         let bundle = "etc/ssl/certs/ca-certificates.crt";
@@ -378,37 +417,38 @@ mod tests {
             root.path().join("etc/ssl/cert.pem"),
         )
         .unwrap();
-        for _ in 0..2 {
-            let trust = install(root.path(), PEM);
-            assert!(trust.done.contains(&format!("/{bundle}")), "{trust:?}");
-            assert!(trust.done.contains(&format!("/{certifi}")), "{trust:?}");
-            let file = trust
-                .environment
-                .iter()
-                .find(|(name, _)| name == "SSL_CERT_FILE");
-            assert_eq!(file.unwrap().1, format!("/{bundle}"));
-            for path in [bundle, certifi] {
-                let text = fs::read_to_string(root.path().join(path)).unwrap();
-                assert_eq!(text, format!("before\n{PEM}"), "{path}");
-            }
-            let link = format!("etc/ssl/certs/{AUTHORITY_HASH}.0");
-            assert_eq!(fs::read_to_string(root.path().join(link)).unwrap(), PEM);
+        let stores = stores(root.path(), PEM);
+        let extended = format!("before\n{PEM}");
+        for path in [bundle, certifi] {
+            assert_eq!(
+                content(&stores, &format!("/{path}")),
+                Some(extended.as_bytes()),
+                "{path}"
+            );
+            assert_eq!(
+                fs::read_to_string(root.path().join(path)).unwrap(),
+                "before"
+            );
         }
+        assert_eq!(content(&stores, "/etc/ssl/cert.pem"), None);
+        let hashed = format!("/etc/ssl/certs/{AUTHORITY_HASH}.0");
+        assert_eq!(content(&stores, &hashed), Some(PEM.as_bytes()));
+        let named = ("SSL_CERT_FILE".to_owned(), format!("/{bundle}"));
+        assert!(stores.environment.contains(&named));
     }
 
     #[test]
     fn where_there_is_no_store_that_is_said_and_the_variables_still_help() {
         let root = root_with(&[]);
-        let trust = install(root.path(), PEM);
-        assert_eq!(trust.done, [format!("/{ALONE}")]);
+        let stores = stores(root.path(), PEM);
+        assert_eq!(stores.files.len(), 1);
         assert!(
-            trust
+            stores
                 .absent
-                .iter()
-                .any(|absent| absent == "/etc/ssl/certs/ca-certificates.crt")
+                .contains(&"/etc/ssl/certs/ca-certificates.crt".to_owned())
         );
         assert!(
-            trust
+            stores
                 .environment
                 .iter()
                 .all(|(_, place)| *place == format!("/{ALONE}"))
@@ -416,46 +456,55 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_out_of_the_root_is_left_alone() {
+    fn what_leads_out_of_the_root_is_not_taken_for_a_store() {
         let outside = root_with(&["bundle"]);
-        let root = root_with(&["etc/ssl/certs/other"]);
-        let bundle = outside.path().join("bundle");
-        symlink(&bundle, root.path().join("etc/ssl/cert.pem")).unwrap();
-        symlink(outside.path(), root.path().join("etc/pki")).unwrap();
-        let trust = install(root.path(), PEM);
-        assert_eq!(fs::read_to_string(&bundle).unwrap(), "before");
-        assert!(
-            trust
-                .absent
-                .iter()
-                .any(|absent| absent.starts_with("/etc/ssl/cert.pem: "))
-        );
+        let root = root_with(&["etc/ssl/other"]);
+        symlink(
+            outside.path().join("bundle"),
+            root.path().join("etc/ssl/cert.pem"),
+        )
+        .unwrap();
+        let stores = stores(root.path(), PEM);
+        assert_eq!(content(&stores, "/etc/ssl/cert.pem"), None);
+        let mut absent = stores.absent.iter();
+        assert!(absent.any(|absent| absent.starts_with("/etc/ssl/cert.pem: ")));
     }
 
     #[test]
-    fn openssl_and_nss_agree_with_the_hash_and_the_words_that_are_used() {
-        if !Path::new("/usr/bin/certutil").exists() || !Path::new("/usr/bin/openssl").exists() {
-            println!("skipped: an NSS database needs certutil and openssl");
+    fn openssl_finds_it_by_its_hash_and_nss_trusts_it() {
+        let tool = |path: &str| Path::new(path).exists();
+        if !tool("/usr/bin/certutil") || !tool("/usr/bin/openssl") {
+            println!("skipped: an NSS database and a hash need certutil and openssl");
             return;
         }
         let folder = tempfile::tempdir().unwrap();
-        let made = Command::new("sh")
-            .arg("-c")
-            .arg(
-                "cd \"$0\" && openssl req -x509 -newkey rsa:2048 -nodes -keyout k -out c \
-                 -subj '/CN=Candor lab, this run only' 2>/dev/null \
-                 && mkdir db && certutil -d sql:db -N --empty-password \
-                 && certutil -d sql:db -A -t C,, -n candor-lab -i c \
-                 && certutil -d sql:db -L && openssl x509 -noout -subject_hash -in c",
-            )
-            .arg(folder.path())
-            .output()
-            .unwrap();
-        let out = String::from_utf8_lossy(&made.stdout);
+        let path = folder.path().join("c");
+        let shell = |script: &str| {
+            let mut command = Command::new("sh");
+            let output = command
+                .args(["-c", script])
+                .current_dir(folder.path())
+                .output();
+            let output = output.unwrap();
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        let name = lab::control::AUTHORITY_NAME;
+        shell(&format!(
+            "openssl req -x509 -newkey rsa:2048 -nodes -keyout k -out c -subj '/CN={name}'"
+        ));
+        let hash = shell("openssl x509 -noout -subject_hash -in c");
+        assert_eq!(hash.trim(), AUTHORITY_HASH);
+        let stores = stores(Path::new("/"), &fs::read_to_string(path).unwrap());
+        fs::create_dir(folder.path().join("db")).unwrap();
+        for file in ["cert9.db", "key4.db", "pkcs11.txt"] {
+            let bytes = content(&stores, &format!("/{NSS_HOME}/{file}")).unwrap();
+            fs::write(folder.path().join("db").join(file), bytes).unwrap();
+        }
+        let listed = shell("certutil -d sql:db -L");
         assert!(
-            out.contains("candor-lab") && out.contains("C,,"),
-            "{made:?}"
+            listed.contains(NICKNAME) && listed.contains("C,,"),
+            "{listed}"
         );
-        assert!(out.trim_end().ends_with(AUTHORITY_HASH), "{out}");
     }
 }
