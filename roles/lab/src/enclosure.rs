@@ -16,12 +16,9 @@ mod view;
 pub(crate) use changes::hex;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -32,8 +29,8 @@ use lab::bundle::Change;
 use groups::Groups;
 pub use groups::Limits;
 pub(crate) use keeper::serve as keep;
+pub use order::End;
 use order::{Blueprint, Order, Program, Reply, Supply};
-pub use order::{End, Trust};
 use view::View;
 
 /// The argument by which this program is told that it is a keeper.
@@ -94,23 +91,14 @@ pub struct Wanted<'a> {
     pub name: String,
     /// What it may use.
     pub limits: Limits,
-    /// What is put in place before it starts.
-    pub placed: Vec<(PathBuf, Placed)>,
-    /// Folders to put in place, empty, before the rest.
+    /// Files to put in place before it starts: path, content, permissions.
+    pub files: Vec<(PathBuf, Vec<u8>, u32)>,
+    /// Folders to put in place, empty, before the files.
     pub folders: Vec<(PathBuf, u32)>,
     /// Files and folders of the machine that are seen inside, read-only: outside, inside.
     pub supplies: Vec<(PathBuf, PathBuf)>,
     /// This program, which is the keeper too.
     pub program: &'a Path,
-}
-
-/// Something that is put in place.
-#[derive(Clone, Debug)]
-pub enum Placed {
-    /// A file with this content and these permissions.
-    File(Vec<u8>, u32),
-    /// A link to there.
-    Link(PathBuf),
 }
 
 /// A running enclosure. Dropped, everything in it is killed.
@@ -124,8 +112,6 @@ pub struct Enclosure {
     first_pid: u32,
     next: u32,
     ended: BTreeMap<u32, End>,
-    /// What was different before the product ran: our own doing.
-    settled: Vec<Change>,
 }
 
 #[derive(Debug)]
@@ -172,11 +158,8 @@ impl Enclosure {
         for (path, mode) in &wanted.folders {
             view.put_folder(path, *mode)?;
         }
-        for (path, placed) in &wanted.placed {
-            match placed {
-                Placed::File(content, mode) => view.put(path, content, *mode)?,
-                Placed::Link(target) => view.put_link(path, target)?,
-            }
+        for (path, content, mode) in &wanted.files {
+            view.put(path, content, *mode)?;
         }
         let mut supplies = Vec::new();
         for (from, to) in &wanted.supplies {
@@ -204,7 +187,6 @@ impl Enclosure {
             first_pid: 0,
             next: 1,
             ended: BTreeMap::new(),
-            settled: Vec::new(),
         };
         let doors = enclosure.groups.doors()?;
         let doors: Vec<_> = doors.iter().map(AsFd::as_fd).collect();
@@ -302,38 +284,6 @@ impl Enclosure {
         }
     }
 
-    /// Makes the programs inside trust a certificate, before any of them runs.
-    pub fn trust(&mut self, certificate: &str) -> io::Result<Trust> {
-        let order = Order::Trust(certificate.to_owned());
-        order::send(&self.keeper.channel, &order, &[])?;
-        match self.reply()?.0 {
-            Reply::Trusted(trust) => {
-                self.settled = changes::of(&self.view)?;
-                Ok(trust)
-            }
-            other => Err(unexpected(other)),
-        }
-    }
-
-    /// What putting the certificate in place came to, for enclosures that are to have the same.
-    pub fn trusted(&self) -> io::Result<Vec<(PathBuf, Placed)>> {
-        let mut placed = Vec::new();
-        for change in &self.settled {
-            let path = PathBuf::from(OsString::from_vec(change.path.to_bytes()));
-            let Some(place) = self.view.changed(&path) else {
-                continue;
-            };
-            let data = fs::symlink_metadata(&place)?;
-            if data.is_symlink() {
-                placed.push((path, Placed::Link(fs::read_link(place)?)));
-            } else if data.is_file() {
-                let mode = data.permissions().mode() & 0o7777;
-                placed.push((path, Placed::File(fs::read(place)?, mode)));
-            }
-        }
-        Ok(placed)
-    }
-
     /// Kills everything inside.
     pub fn kill(&self) -> io::Result<()> {
         self.groups.kill()
@@ -347,17 +297,13 @@ impl Enclosure {
             keeper,
             view,
             folder,
-            settled,
             ..
         } = self;
         drop(keeper);
         drop(groups);
-        let changes = changes::of(&view)?;
+        let changes = changes::of(&view);
         fs::remove_dir_all(folder)?;
-        Ok(changes
-            .into_iter()
-            .filter(|change| !settled.contains(change))
-            .collect())
+        changes
     }
 
     fn reply(&mut self) -> io::Result<order::Heard<Reply>> {

@@ -11,7 +11,7 @@ use lab::bundle::MemberEntry;
 use lab::product::Install;
 use sha2::{Digest, Sha256};
 
-use crate::enclosure::{PATH, Placed, hex};
+use crate::enclosure::{PATH, hex};
 
 /// Where packages lie inside.
 const PACKAGES: &str = "/media/packages";
@@ -25,8 +25,8 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 pub(crate) struct Installation {
     /// What is seen inside, read-only: outside, inside.
     pub(crate) supplies: Vec<(PathBuf, PathBuf)>,
-    /// What is put in place before.
-    pub(crate) placed: Vec<(PathBuf, Placed)>,
+    /// What is put in place before: path, content, permissions.
+    pub(crate) files: Vec<(PathBuf, Vec<u8>, u32)>,
     /// What is run inside; nothing where nothing needs to be.
     pub(crate) command: Option<Vec<String>>,
     /// The product's own files, with their digests.
@@ -85,8 +85,8 @@ impl Installation {
             words.push(format!("{PACKAGES}/{}", file.unwrap_or_default()));
         }
         self.supplies.push((folder, PACKAGES.into()));
-        let policy = Placed::File(b"#!/bin/sh\nexit 101\n".to_vec(), 0o755);
-        self.placed.push((POLICY.into(), policy));
+        self.files
+            .push((POLICY.into(), b"#!/bin/sh\nexit 101\n".to_vec(), 0o755));
         self.command = Some(words);
         Ok(())
     }

@@ -16,7 +16,7 @@ use lab::trace::Observer;
 use lab::{Escaped, Product};
 use rustix::process::Signal;
 
-use crate::enclosure::{Enclosure, End, PATH, Placed, Started, Starting, Wanted};
+use crate::enclosure::{Enclosure, End, PATH, Started, Starting, Wanted};
 use crate::gateway::Files;
 use crate::observe::{Observers, Records, Summary, Watched, places_of};
 use crate::output::Output;
@@ -85,16 +85,11 @@ pub(crate) fn record(
     act: impl FnOnce(&mut Run<'_>) -> Result<(), Failure>,
 ) -> Result<Recorded, Failure> {
     let wanted = wanted(session, name.to_owned(), documents);
-    let (mut enclosure, network) =
+    let (enclosure, network) =
         Enclosure::build(&session.scratch, &wanted).map_err(Failure::at("the enclosure"))?;
     drop(wanted);
     check_network(&enclosure).map_err(Failure::at("the enclosure's network"))?;
-    settle_trust(session, &mut enclosure).map_err(Failure::at("the trust stores"))?;
-    let files = Files {
-        capture: session.blank()?,
-        events: session.blank()?,
-        keys: session.blank()?,
-    };
+    let files = blanks(session)?;
     let start_ns = kernel::clock::monotonic_ns();
     let began = Instant::now();
     session
@@ -117,7 +112,7 @@ pub(crate) fn record(
         .map_err(Failure::at("the observers"))?;
     let missing_limits = enclosure.missing_limits().to_vec();
     let output = Output::start(session.blank()?).map_err(Failure::at("the output"))?;
-    let environment = environment(&session.product, session.trust.environment.clone());
+    let environment = environment(&session.product, session.trusted.environment.clone());
     let mut run = Run {
         session,
         enclosure,
@@ -141,25 +136,15 @@ pub(crate) fn record(
     // What was opened to be watched keeps the enclosure's files in use.
     drop(places);
     let changes = enclosure.finish().map_err(Failure::at("the changes"))?;
-    let output = output.finish().map_err(Failure::at("the output"))?;
-    let changes = session.lines(&changes)?;
-    let recorded = session.lines(&phases)?;
-    let mut members = Vec::new();
-    for (member, observer, file) in [
-        (TRACE, Observer::Tracepoints, trace),
-        (OPENS, Observer::Fanotify, opens),
-    ] {
-        if watched.active.contains(&observer) {
-            members.push((member, file));
-        }
-    }
-    members.extend([
+    let last = [
         (CAPTURE, files.capture),
         (GATEWAY, files.events),
-        (CHANGES, changes),
-        (PHASES, recorded),
-        (OUTPUT, output),
-    ]);
+        (CHANGES, session.lines(&changes)?),
+        (PHASES, session.lines(&phases)?),
+        (OUTPUT, output.finish().map_err(Failure::at("the output"))?),
+    ];
+    let mut members = seen(&watched, trace, opens);
+    members.extend(last);
     Ok(Recorded {
         members,
         phases,
@@ -168,29 +153,38 @@ pub(crate) fn record(
     })
 }
 
-/// The first enclosure puts the certificate into the stores that it finds, which may take a second
-/// where there is Java; the others get the same.
-fn settle_trust(session: &mut Session, enclosure: &mut Enclosure) -> io::Result<()> {
-    if session.trusted.is_none() {
-        session.trust = enclosure.trust(&session.gateway.certificate)?;
-        session.trusted = Some(enclosure.trusted()?);
-    }
-    Ok(())
+fn blanks(session: &Session) -> Result<Files, Failure> {
+    Ok(Files {
+        capture: session.blank()?,
+        events: session.blank()?,
+        keys: session.blank()?,
+    })
+}
+
+/// What those observers wrote that were there.
+fn seen(watched: &Summary, trace: File, opens: File) -> Vec<(&'static str, File)> {
+    let all = [
+        (TRACE, Observer::Tracepoints, trace),
+        (OPENS, Observer::Fanotify, opens),
+    ];
+    all.into_iter()
+        .filter(|(_, observer, _)| watched.active.contains(observer))
+        .map(|(member, _, file)| (member, file))
+        .collect()
 }
 
 fn wanted<'a>(session: &'a Session, name: String, documents: &[Document]) -> Wanted<'a> {
     let folder = Path::new(DOCUMENTS_FOLDER);
-    let mut placed = session.installation.placed.clone();
-    placed.extend(session.trusted.iter().flatten().cloned());
+    let mut files = session.installation.files.clone();
+    files.extend(session.trusted.files.clone());
     for document in documents {
-        let file = Placed::File(document.bytes.clone(), 0o644);
-        placed.push((folder.join(&document.name), file));
+        files.push((folder.join(&document.name), document.bytes.clone(), 0o644));
     }
     Wanted {
         name,
         limits: LIMITS,
         folders: vec![(folder.to_owned(), 0o755)],
-        placed,
+        files,
         supplies: session.installation.supplies.clone(),
         program: &session.program,
     }

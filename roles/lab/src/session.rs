@@ -23,12 +23,13 @@ use sha2::{Digest, Sha256};
 
 use crate::analyst;
 use crate::bundle::Writer;
-use crate::enclosure::{Limits, Placed, Scratch, Trust, hex};
+use crate::enclosure::{Limits, Scratch, hex};
 use crate::gateway::Gateway;
 use crate::install::Installation;
 use crate::observe::{Observers, Summary};
 use crate::request::Request;
 use crate::run::{self, DOCUMENTS_FOLDER};
+use crate::trust_stores::{Places, Stores};
 
 /// What one enclosure may use: enough for a daemon with all signatures, and no more than a machine
 /// for evaluations has.
@@ -82,10 +83,8 @@ pub(crate) struct Session {
     pub(crate) program: PathBuf,
     pub(crate) scratch: Scratch,
     pub(crate) gateway: Gateway,
-    /// What became of the trust stores.
-    pub(crate) trust: Trust,
-    /// The stores as they are then, once they are known.
-    pub(crate) trusted: Option<Vec<(PathBuf, Placed)>>,
+    /// The trust stores with the gateway's certificate in them.
+    pub(crate) trusted: Stores,
 }
 
 /// Records all runs, and prints the answers.
@@ -110,6 +109,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         hex(&seeds.of("authority")),
         &plan.vendor,
     )?;
+    let places = Places {
+        root: Path::new("/"),
+        scratch: &scratch.at("trust-stores"),
+    };
+    let trusted = Stores::with(&gateway.certificate, places);
     let session = Session {
         product,
         plan,
@@ -117,8 +121,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         program,
         scratch,
         gateway,
-        trust: Trust::default(),
-        trusted: None,
+        trusted,
     };
     session.record(&seeds)
 }
@@ -256,7 +259,7 @@ impl Session {
                 });
             }
         }
-        for store in &self.trust.absent {
+        for store in &self.trusted.absent {
             missing.push(Missing {
                 layer: "a trust store".to_owned(),
                 reason: store.clone(),

@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &[String]) -> io::Result<u8> {
     let wanted = Wanted {
         name: "try".to_owned(),
         limits: LIMITS,
-        placed: Vec::new(),
+        files: Vec::new(),
         folders: Vec::new(),
         supplies: vec![(supplied, PathBuf::from("/supplied"))],
         program: &program,

@@ -115,10 +115,6 @@ impl Found<'_> {
         };
         let before = before(path, below);
         let kind = match prepared {
-            Some(Prepared::Link(target)) if fs::read_link(at).is_ok_and(|link| link == *target) => {
-                return Ok(());
-            }
-            Some(Prepared::Link(_)) => ChangeKind::Changed,
             Some(Prepared::File(known)) if digest.as_ref() == Some(known) => return Ok(()),
             Some(Prepared::File(_)) => ChangeKind::Changed,
             Some(Prepared::Hole) => ChangeKind::Created,
@@ -157,8 +153,14 @@ impl Found<'_> {
     }
 
     fn is_there(&self, path: &Path) -> bool {
-        let place = self.view.changed(path);
-        place.is_some_and(|place| fs::symlink_metadata(place).is_ok())
+        let trees = self.view.trees.iter();
+        let tree = trees
+            .filter(|tree| path.starts_with(&tree.place))
+            .max_by_key(|tree| tree.place.components().count());
+        tree.is_some_and(|tree| {
+            let below = path.strip_prefix(&tree.place).unwrap_or(path);
+            fs::symlink_metadata(tree.upper.join(below)).is_ok()
+        })
     }
 }
 

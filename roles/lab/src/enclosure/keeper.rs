@@ -21,7 +21,7 @@ use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::network;
-use super::order::{self, Blueprint, End, Order, Program, Reply, Supply, Tree, Trust};
+use super::order::{self, Blueprint, End, Order, Program, Reply, Supply, Tree};
 
 /// The user numbers, each of which means itself inside.
 const ALL_USERS: &str = "0 0 4294967295\n";
@@ -127,7 +127,6 @@ impl Keeper {
                 return Ok(None);
             }
             Order::Exists(path) => (Reply::Exists(fs::symlink_metadata(path).is_ok()), None),
-            Order::Trust(certificate) => (Reply::Trusted(trust(&certificate)), None),
         }))
     }
 
@@ -379,8 +378,4 @@ fn tun_socket() -> io::Result<OwnedFd> {
         None,
     )
     .map_err(Into::into)
-}
-
-fn trust(certificate: &str) -> Trust {
-    crate::trust_stores::install(Path::new("/"), certificate)
 }

@@ -26,8 +26,6 @@ pub(super) enum Order {
     },
     /// Say whether something has this path inside.
     Exists(PathBuf),
-    /// Put the certificate in the trust stores.
-    Trust(String),
 }
 
 /// From the keeper.
@@ -52,21 +50,8 @@ pub(super) enum Reply {
     },
     /// Whether the path is there.
     Exists(bool),
-    /// What became of the trust stores.
-    Trusted(Trust),
     /// What was ordered could not be done.
     Failed(String),
-}
-
-/// Trust stores.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Trust {
-    /// What trusts the certificate now.
-    pub done: Vec<String>,
-    /// What is not there, or could not be told.
-    pub absent: Vec<String>,
-    /// Variables that point programs to it.
-    pub environment: Vec<(String, String)>,
 }
 
 /// How a program ended.

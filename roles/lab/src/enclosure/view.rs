@@ -96,8 +96,6 @@ pub(super) enum Prepared {
     Folder,
     /// A file with this digest.
     File([u8; 32]),
-    /// A link to there.
-    Link(PathBuf),
 }
 
 impl View {
@@ -132,24 +130,6 @@ impl View {
         self.prepared
             .insert(path.to_owned(), Prepared::File(digest));
         Ok(())
-    }
-
-    /// Puts a link in place.
-    pub(super) fn put_link(&mut self, path: &Path, target: &Path) -> io::Result<()> {
-        let place = self.at(path)?;
-        std::os::unix::fs::symlink(target, place)?;
-        let link = Prepared::Link(target.to_owned());
-        self.prepared.insert(path.to_owned(), link);
-        Ok(())
-    }
-
-    /// Where a path that was changed lies.
-    pub(super) fn changed(&self, path: &Path) -> Option<PathBuf> {
-        let trees = self.trees.iter();
-        let tree = trees
-            .filter(|tree| path.starts_with(&tree.place))
-            .max_by_key(|tree| tree.place.components().count())?;
-        Some(tree.upper.join(path.strip_prefix(&tree.place).ok()?))
     }
 
     /// Makes an empty folder, which hides what the machine has there.
@@ -237,7 +217,7 @@ impl View {
         match self.prepared.get(path) {
             Some(Prepared::Hole) => true,
             Some(Prepared::Folder) => EMPTY.iter().any(|(empty, _)| Path::new(empty) == path),
-            Some(Prepared::File(_) | Prepared::Link(_)) | None => false,
+            Some(Prepared::File(_)) | None => false,
         }
     }
 
