@@ -12,7 +12,7 @@ use crate::tree::{Crate, Edges, Tree};
 use crate::workspace::{Layer, Use, Workspace};
 
 /// The only roles that may link what parses hostile bytes.
-const PARSING_ROLES: &[&str] = &["roles/worker", "roles/worker-yara"];
+const PARSING_ROLES: &[&str] = &["roles/worker", "roles/worker-yara", "roles/lab-analyst"];
 /// The only role that may link YARA.
 const YARA_ROLES: &[&str] = &["roles/worker-yara"];
 /// A role that is another one and something more, and is built from it.
@@ -24,6 +24,7 @@ const PARSERS: &[&str] = &[
     "pure/rules",
     "pure/pattern",
     "pure/gates",
+    "pure/analysis",
 ];
 /// Roles that may speak to the network.
 const NETWORK_ROLES: &[&str] = &["roles/fetch", "roles/gateway", "roles/lab-gateway"];

@@ -296,7 +296,8 @@ pub struct CouldCollect {
 pub struct CanBeChanged {
     /// What came of each update that was tried.
     pub updates: Vec<UpdateTried>,
-    /// Whether a file that was written in an update was run or mapped as a program afterwards.
+    /// Whether a file that was written in an update was run as a program afterwards. Libraries and
+    /// rules that a program loads are not seen by this.
     pub new_code_ran: Answer<bool>,
     /// What follows, in a sentence.
     pub consequence: String,

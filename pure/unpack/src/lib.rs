@@ -14,6 +14,7 @@
     )
 )]
 
+mod compression;
 mod decode;
 pub mod embedded;
 pub mod facts;
@@ -27,6 +28,7 @@ mod output;
 mod packers;
 pub mod source;
 
+pub use compression::{Compression, Decompressed, decompress};
 pub use embedded::{Embedded, embedded};
 pub use facts::{Facts, Section, Structure};
 pub use formats::ooxml::{is_zip, unpack as unpack_zip};
