@@ -15,7 +15,8 @@ pub fn can_enclose(what: &str) -> bool {
         "this is not root"
     } else if !Path::new("/dev/net/tun").exists() {
         "there is no /dev/net/tun"
-    } else if !fs::read_to_string("/proc/self/mounts").is_ok_and(|text| text.contains(" cgroup2 ")) {
+    } else if !fs::read_to_string("/proc/self/mounts").is_ok_and(|text| text.contains(" cgroup2 "))
+    {
         "no control groups of version 2 are mounted"
     } else if !Path::new("/usr/bin/python3").exists() {
         "there is no /usr/bin/python3"

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-
 use acceptance::lab::{can_enclose, lab_program};
 
 const ATTACKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/lab/attacks.py");
@@ -17,7 +16,11 @@ const ATTACKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/lab/attacks.py"
 /// `candor-lab try`, with a folder that is seen inside as /supplied.
 fn inside(supplied: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(lab_program("candor-lab"));
-    command.arg("try").arg(supplied).args(words).stdin(Stdio::null());
+    command
+        .arg("try")
+        .arg(supplied)
+        .args(words)
+        .stdin(Stdio::null());
     command
 }
 
@@ -99,7 +102,9 @@ fn the_machine_stays_as_it_is_and_every_change_is_told() {
     let script = "echo x >>/etc/passwd; rm /etc/debian_version; rm -r /etc/default; \
          mkdir /etc/default; echo y >/root/secret; ln -s /etc /opt/link; chmod 600 /etc/group; \
          cat /etc/os-release >/dev/null; touch -a /etc/os-release";
-    let output = inside(folder.path(), &["sh", "-c", script]).output().expect("it runs");
+    let output = inside(folder.path(), &["sh", "-c", script])
+        .output()
+        .expect("it runs");
     let told = String::from_utf8_lossy(&output.stderr);
     for line in [
         "Changed /etc/passwd",
@@ -109,12 +114,19 @@ fn the_machine_stays_as_it_is_and_every_change_is_told() {
         "Created /opt/link",
         "Changed /etc/group",
     ] {
-        assert!(told.lines().any(|told| told == line), "{line} is missing in\n{told}");
+        assert!(
+            told.lines().any(|told| told == line),
+            "{line} is missing in\n{told}"
+        );
     }
     assert!(!told.contains("os-release"), "{told}");
     assert_eq!(fs::read("/etc/passwd").expect("a file"), before);
     assert!(Path::new("/etc/debian_version").exists());
-    assert!(Path::new("/etc/default").read_dir().is_ok_and(|mut dir| dir.next().is_some()));
+    assert!(
+        Path::new("/etc/default")
+            .read_dir()
+            .is_ok_and(|mut dir| dir.next().is_some())
+    );
 }
 
 #[test]
@@ -124,7 +136,9 @@ fn nothing_is_left_when_the_recorder_is_killed() {
     }
     let folder = tempfile::tempdir().expect("a folder");
     let marker = format!("{}", 100_000 + std::process::id());
-    let mut child = inside(folder.path(), &["sleep", &marker]).spawn().expect("it starts");
+    let mut child = inside(folder.path(), &["sleep", &marker])
+        .spawn()
+        .expect("it starts");
     let deadline = Instant::now() + Duration::from_secs(20);
     while running(&marker) == 0 {
         assert!(Instant::now() < deadline, "it never started");
@@ -151,26 +165,41 @@ fn a_saboteur_does_not_hurt_the_machine() {
     }
     let folder = tempfile::tempdir().expect("a folder");
     let script = "i=0; while [ $i -lt 2000 ]; do sleep 60 & i=$((i+1)); done";
-    let output = inside(folder.path(), &["sh", "-c", script]).output().expect("it runs");
+    let output = inside(folder.path(), &["sh", "-c", script])
+        .output()
+        .expect("it runs");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("fork"), "{said}");
     let script = "head -c 3G /dev/zero >/tmp/full; echo $?; df /tmp >/dev/null";
-    let output = inside(folder.path(), &["sh", "-c", script]).output().expect("it runs");
-    assert!(!String::from_utf8_lossy(&output.stdout).starts_with("0\n"), "{output:?}");
+    let output = inside(folder.path(), &["sh", "-c", script])
+        .output()
+        .expect("it runs");
+    assert!(
+        !String::from_utf8_lossy(&output.stdout).starts_with("0\n"),
+        "{output:?}"
+    );
 }
 
 /// How many processes sleep for so long.
 fn running(marker: &str) -> usize {
     let entries = fs::read_dir("/proc").expect("/proc").flatten();
     let told = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
-    told.filter(|line| *line == format!("sleep\0{marker}\0").into_bytes()).count()
+    told.filter(|line| *line == format!("sleep\0{marker}\0").into_bytes())
+        .count()
 }
 
 fn groups_of(maker: u32) -> Vec<PathBuf> {
     let prefix = format!("candor-lab-{maker}-");
-    let folders = fs::read_dir("/sys/fs/cgroup").expect("control groups").flatten();
-    let roots = folders.map(|entry| entry.path()).chain([PathBuf::from("/sys/fs/cgroup")]);
-    let entries = roots.filter_map(|root| fs::read_dir(root).ok()).flatten().flatten();
+    let folders = fs::read_dir("/sys/fs/cgroup")
+        .expect("control groups")
+        .flatten();
+    let roots = folders
+        .map(|entry| entry.path())
+        .chain([PathBuf::from("/sys/fs/cgroup")]);
+    let entries = roots
+        .filter_map(|root| fs::read_dir(root).ok())
+        .flatten()
+        .flatten();
     let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix));
     named.map(|entry| entry.path()).collect()
 }

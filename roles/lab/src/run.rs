@@ -185,6 +185,7 @@ fn wanted<'a>(session: &'a Session, name: String, documents: &[Document]) -> Wan
         limits: LIMITS,
         folders: vec![(folder.to_owned(), 0o755)],
         files,
+        owned: session.owned(),
         supplies: session.installation.supplies.clone(),
         program: &session.program,
     }
@@ -351,7 +352,13 @@ impl Run<'_> {
                 other => return Ok(failed("the installation did not succeed", &other)),
             }
         }
-        for file in self.session.product.files.clone() {
+        // Otherwise they are in place already.
+        let is_installed = self.session.needs_installation();
+        let files = match is_installed {
+            true => self.session.product.files.clone(),
+            false => Vec::new(),
+        };
+        for file in files {
             if let Some(why) = self.place(&file)? {
                 return Ok(EndState::Failed(why));
             }
