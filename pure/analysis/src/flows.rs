@@ -4,8 +4,8 @@
 //! Who is inside is told by who spoke first: the gateway never does. That only names the ends:
 //! what is searched is every byte, whoever seems to have sent it.
 
+use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use lab::trace::Direction;
 

@@ -1,7 +1,7 @@
 //! IP packets: addresses, protocol, ports, payload. Extension headers of version 6 are walked; a
 //! fragment other than the first has no ports.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Extension headers that are walked.
 const EXTENSIONS_MAX: usize = 16;

@@ -1,3 +1,5 @@
+//! Secrets are unique, and other programs open the documents.
+
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;

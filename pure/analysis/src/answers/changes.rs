@@ -8,6 +8,7 @@ use lab::bundle::{self, ChangeKind, EndState};
 use lab::plan::PhaseName;
 use lab::trace::{Event, FileId};
 
+use crate::answers::files::{TEMPORARY, TEMPORARY_KEPT};
 use crate::answers::{Record, point, pointer, unless};
 use crate::run::Run;
 
@@ -15,8 +16,8 @@ const FILES_MAX: usize = 50;
 /// Where files come and go without anything having changed.
 const PASSING: &[&[u8]] = &[
     b"/var/log/",
-    b"/tmp/",
-    b"/var/tmp/",
+    TEMPORARY,
+    TEMPORARY_KEPT,
     b"/run/",
     b"/dev/",
     b"/proc/",

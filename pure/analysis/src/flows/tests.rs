@@ -1,3 +1,5 @@
+//! Packets that are made here, and what they are put together to.
+
 use super::*;
 use crate::pcapng;
 

@@ -1,3 +1,5 @@
+//! What python and other tools encode is found.
+
 use std::io::Write;
 use std::process::{Command, Stdio};
 

@@ -1,3 +1,5 @@
+//! Plans that are read and refused.
+
 use super::*;
 
 #[test]
