@@ -174,6 +174,11 @@ impl Enclosed {
         out.into_owned()
     }
 
+    /// Waits until the gateway has ended by itself.
+    pub fn wait(&mut self) {
+        let _ = self.gateway.wait().expect("the gateway ends");
+    }
+
     /// The run's end, and its records.
     #[must_use]
     pub fn end(mut self) -> Records {

@@ -15,7 +15,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use acceptance::cli::program;
+use acceptance::lab_network::{self, Enclosed};
 use kernel::channel::Channel;
+use lab::control::{self, Order, VendorFile};
+use lab::plan::VendorAnswer;
 use proto::{CompileSource, Decode, Describe, Encode, Reply, Request, ScanItem, ScanOptions};
 
 const PLAIN: &str = "candor-worker";
@@ -401,4 +404,46 @@ fn every_call_that_yara_rules_need_is_made_and_no_other() {
     calls.add(refuse((folder.path(), WITH_YARA)));
     calls.add(run_out_of_memory((folder.path(), WITH_YARA)));
     assert_exact(&calls, "worker-yara");
+}
+
+#[test]
+fn every_call_that_the_labs_gateway_needs_is_made_and_no_other() {
+    let missing = lab_network::missing();
+    if let Some(missing) = missing.or((!Path::new(STRACE).exists()).then_some("strace")) {
+        println!("skipped: tracing the lab's gateway: {missing}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("record");
+    let mut settings = lab_network::settings();
+    settings.vendor = vec![VendorAnswer {
+        path: Some("/file".to_string()),
+        file: Some("file".to_string()),
+        status: 200,
+        ..VendorAnswer::default()
+    }];
+    let launcher = [STRACE, "-f", "-qq", "-o", record.to_str().unwrap()];
+    let mut enclosed = Enclosed::start_under(&launcher, settings);
+    let file = memory(&vec![b'x'; 8 << 20]);
+    let name = VendorFile {
+        script: 0,
+        path: None,
+    };
+    let order = Order::Files { files: vec![name] };
+    assert_eq!(
+        enclosed.order(&order, &[file.as_fd()]),
+        control::Reply::Done
+    );
+    let _ = enclosed.says(
+        0,
+        "ping -c 1 192.0.2.1; curl -sSf -o got http://a.example/file",
+    );
+    let _ = enclosed.says(0, "curl -sS --cacert $CA -F f=@got https://a.example/up");
+    let ended = enclosed.order(&Order::End, &[]);
+    assert!(matches!(ended, control::Reply::Ended(_)), "{ended:?}");
+    let again = enclosed.order(&Order::End, &[]);
+    assert!(matches!(again, control::Reply::Refused { .. }), "{again:?}");
+    enclosed.wait();
+    let calls = Calls::read(&std::fs::read_to_string(&record).unwrap());
+    assert_exact(&calls, "lab-gateway");
 }

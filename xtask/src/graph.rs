@@ -179,10 +179,10 @@ fn forbidden(dangerous: &Dangerous, folder: &str, found: &Crate) -> Option<&'sta
         return Some("only the worker for it runs YARA");
     }
     if dangerous.tls.contains(name) && !TLS_ROLES.contains(&folder) {
-        return Some("only fetch and lab speak TLS");
+        return Some("only fetch and the lab's gateway speak TLS");
     }
     if dangerous.network.contains(name) && !NETWORK_ROLES.contains(&folder) {
-        return Some("only fetch, gateway and lab speak to the network");
+        return Some("only fetch, gateway and the lab's gateway speak to the network");
     }
     None
 }

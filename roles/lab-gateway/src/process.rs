@@ -39,6 +39,8 @@ pub(crate) fn run() -> ExitCode {
     end_at_a_panic();
     // Hash tables draw their keys from the kernel once, and now is the time for it.
     drop(RandomState::new());
+    // So does the clock find out once how it can be read without the kernel.
+    let _ = kernel::clock::monotonic_ns();
     let done = enter_jail().and_then(|jail| obey(&channel, jail));
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -98,11 +98,11 @@ fn no_other_role_may_parse_or_run_yara() {
 fn tls_is_for_fetch_and_lab() {
     for name in ["rustls", "openssl", "native-tls", "ring", "aws-lc-rs"] {
         let text = |role: &str| format!("0 r v0.1.0 (/x/roles/{role})\n1 {name} v1.0.0\n");
-        for refused in ["cli", "worker", "guard", "gateway", "hub"] {
+        for refused in ["cli", "worker", "guard", "gateway", "hub", "lab"] {
             let said = only_problem(&graph(&text(refused)));
             assert!(said.contains("speak TLS"), "{said}");
         }
-        for accepted in ["fetch", "lab"] {
+        for accepted in ["fetch", "lab-gateway"] {
             assert_eq!(judge(&graph(&text(accepted))), Problems::new());
         }
     }
@@ -112,11 +112,11 @@ fn tls_is_for_fetch_and_lab() {
 fn the_network_is_for_fetch_gateway_and_lab() {
     for name in ["tokio", "mio", "hyper", "reqwest", "socket2"] {
         let text = |role: &str| format!("0 r v0.1.0 (/x/roles/{role})\n1 {name} v1.0.0\n");
-        for refused in ["cli", "worker", "guard", "hub"] {
+        for refused in ["cli", "worker", "guard", "hub", "lab"] {
             let said = only_problem(&graph(&text(refused)));
             assert!(said.contains("speak to the network"), "{said}");
         }
-        for accepted in ["fetch", "gateway", "lab"] {
+        for accepted in ["fetch", "gateway", "lab-gateway"] {
             assert_eq!(judge(&graph(&text(accepted))), Problems::new());
         }
     }
