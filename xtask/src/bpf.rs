@@ -105,8 +105,7 @@ fn compiled(workspace: &Workspace) -> Result<Vec<u8>, String> {
 
 fn scratch(workspace: &Workspace) -> Result<PathBuf, String> {
     let folder = workspace.target.join("bpf");
-    std::fs::create_dir_all(&folder)
-        .map_err(|error| format!("{}: {error}", folder.display()))?;
+    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     Ok(folder)
 }
 

@@ -4,7 +4,9 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use crate::workspace::Workspace;
-use crate::{Problems, bpf, claims, fuzz, generate, graph, licences, repro, run_tests, tidy, toolchain};
+use crate::{
+    Problems, bpf, claims, fuzz, generate, graph, licences, repro, run_tests, tidy, toolchain,
+};
 
 /// How far the gate goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -97,7 +97,12 @@ struct fdtable {
 	struct file **fd;
 } RELOCATED;
 
+typedef struct {
+	int counter;
+} atomic_t;
+
 struct files_struct {
+	atomic_t count;
 	struct fdtable *fdt;
 } RELOCATED;
 
@@ -108,10 +113,6 @@ struct mm_struct {
 struct thread_info {
 	u32 status;
 } RELOCATED;
-
-typedef struct {
-	int counter;
-} atomic_t;
 
 struct signal_struct {
 	atomic_t live;

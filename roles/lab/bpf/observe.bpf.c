@@ -47,8 +47,7 @@ struct {
 
 struct {
 	UINT(type, MAP_HASH);
-	UINT(map_flags, MAP_GROWS);
-	UINT(max_entries, 1 << 18);
+	UINT(max_entries, 1 << 17);
 	TYPE(key, struct touched);
 	TYPE(value, struct sums);
 } touches SECTION(".maps");
@@ -334,12 +333,35 @@ static ALWAYS int is_foreign(u64 call)
 	return (current_task()->thread_info.status & IS_32_BIT) || (call & IS_X32);
 }
 
+/* What one or two descriptors of this call lead to, if it has any. */
+static ALWAYS int is_about(struct stash *stash, struct pt_regs *registers, u8 action)
+{
+	int first = registers->di, second = -1;
+
+	if (action == A_SENDFILE)
+		second = registers->si;
+	else if (action == A_SPLICE)
+		second = registers->dx;
+	else if (action == A_MMAP)
+		first = registers->r10 & 0x20 ? -1 : (int)registers->r8;
+	if (action == A_MMAP && first < 0)
+		return 0;
+	keep(stash, first, second);
+	return 1;
+}
+
+/* Nobody else can exchange what a descriptor leads to while a call goes on: then the call's end
+ * is early enough to look, and its beginning costs nothing. */
+static ALWAYS int is_alone(u8 action)
+{
+	return action != A_CONNECT && current_task()->files->count.counter == 1;
+}
+
 SECTION("tp_btf/sys_enter")
 int on_enter(u64 *context)
 {
 	struct pt_regs *registers = (void *)context[0];
 	u64 call = context[1];
-	int first, second = -1;
 
 	if (is_foreign(call)) {
 		if (is_watched())
@@ -353,18 +375,11 @@ int on_enter(u64 *context)
 		return 0;
 	if (!is_watched())
 		return 0;
-	first = registers->di;
-	if (action == A_SENDFILE)
-		second = registers->si;
-	else if (action == A_SPLICE)
-		second = registers->dx;
-	else if (action == A_MMAP)
-		first = registers->r10 & 0x20 ? -1 : (int)registers->r8;
-	if (action == A_MMAP && first < 0)
+	if (is_alone(action))
 		return 0;
 	struct stash *stash = stash_for(call);
-	if (stash)
-		keep(stash, first, second);
+	if (stash && !is_about(stash, registers, action))
+		stash->call = ~0U;
 	return 0;
 }
 
@@ -569,20 +584,8 @@ static ALWAYS int is_raw(struct pt_regs *registers)
 	return !is_plain || kind == 3;
 }
 
-static ALWAYS void ended_with_stash(struct pt_regs *registers, u32 call, u8 action, s64 result)
+static ALWAYS void finished(struct stash *stash, struct pt_regs *registers, u8 action, s64 result)
 {
-	struct stash *stash = task_storage(&stashes, current_task(), 0, 0);
-
-	/* A call that was refused before it began left nothing. */
-	if (!stash || stash->call != call)
-		return;
-	stash->call = ~0U;
-	if (action == A_CONNECT) {
-		connected(stash, registers, result);
-		return;
-	}
-	if (result <= 0 && result > -4096)
-		return;
 	if (action == A_MMAP) {
 		mapped(stash, registers);
 	} else if (action == A_SENDFILE || action == A_SPLICE) {
@@ -594,6 +597,27 @@ static ALWAYS void ended_with_stash(struct pt_regs *registers, u32 call, u8 acti
 	} else {
 		moved(stash, registers, action, result);
 	}
+}
+
+static ALWAYS void ended(struct pt_regs *registers, u32 call, u8 action, s64 result)
+{
+	int moved_nothing = result <= 0 && result > -4096;
+
+	if (is_alone(action)) {
+		struct stash now = {};
+		if (!moved_nothing && is_about(&now, registers, action))
+			finished(&now, registers, action, result);
+		return;
+	}
+	struct stash *stash = task_storage(&stashes, current_task(), 0, 0);
+	/* A call that was refused before it began left nothing. */
+	if (!stash || stash->call != call)
+		return;
+	stash->call = ~0U;
+	if (action == A_CONNECT)
+		connected(stash, registers, result);
+	else if (!moved_nothing)
+		finished(stash, registers, action, result);
 }
 
 SECTION("tp_btf/sys_exit")
@@ -609,7 +633,7 @@ int on_exit(u64 *context)
 	if (action == A_NONE || !is_watched())
 		return 0;
 	if (action <= A_CONNECT && action != A_OPEN) {
-		ended_with_stash(registers, call, action, result);
+		ended(registers, call, action, result);
 	} else if (action == A_OPEN) {
 		if (result >= 0)
 			opened(result);

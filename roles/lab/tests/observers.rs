@@ -287,6 +287,11 @@ fn every_way_to_read_a_file_is_seen_with_its_bytes() {
             .iter()
             .all(|(pid, bytes, _)| *pid != me && *bytes == 300)
     );
+    let shared = run.read("shared", How::Read);
+    assert!(
+        matches!(shared.as_slice(), [(pid, 123, 1)] if *pid != me),
+        "{shared:?}"
+    );
     let opened = run.trace.iter().any(|event| {
         matches!(event, Event::Open { path, access: Access::Read, pid, .. }
             if path.as_str().ends_with("/area/mapped") && *pid == me)

@@ -8,6 +8,7 @@
 #include <linux/seccomp.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -125,6 +126,12 @@ static void files(void)
 	must(syscall(SYS_io_setup, 1, &context) == 0, "io_setup");
 	must(syscall(SYS_io_submit, context, 1, blocks) == 1, "io_submit");
 	passed();
+	/* Two processes with one table of descriptors. */
+	if (syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0) == 0) {
+		must(read(opened("shared"), buffer, 123) == 123, "shared");
+		_exit(0);
+	}
+	wait(0);
 }
 
 static void network(void)
@@ -186,7 +193,8 @@ static void privileges(void)
 int main(void)
 {
 	static const char *names[] = { "read", "one", "pread", "readv", "preadv2", "mapped", "sent",
-				       "spliced", "copied", "queued", "passed", "catted" };
+				       "spliced", "copied", "queued", "passed", "catted",
+				       "shared" };
 
 	for (unsigned index = 0; index < sizeof(names) / sizeof(*names); index++)
 		made(names[index]);
