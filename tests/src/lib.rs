@@ -11,6 +11,7 @@ pub mod attacks;
 pub mod cli;
 pub mod corpus;
 pub mod guest;
+pub mod lab;
 pub mod lab_network;
 pub mod logical;
 pub mod markup;

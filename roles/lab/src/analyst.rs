@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use crate::bundle::Writer;
 use crate::session::{Failure, beside};
 
-const PROGRAM: &str = "candor-lab-analyst";
+/// The program.
+pub(crate) const PROGRAM: &str = "candor-lab-analyst";
 /// The longest answers.
 const ANSWERS_BYTES_MAX: u64 = 64 << 20;
 /// What it ends with where the run is not conclusive.

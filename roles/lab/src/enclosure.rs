@@ -93,12 +93,27 @@ pub struct Wanted<'a> {
     pub limits: Limits,
     /// Files to put in place before it starts: path, content, permissions.
     pub files: Vec<(PathBuf, Vec<u8>, u32)>,
+    /// Files that belong to somebody, with the folders that are missing on the way.
+    pub owned: Vec<OwnedFile>,
     /// Folders to put in place, empty, before the files.
     pub folders: Vec<(PathBuf, u32)>,
     /// Files and folders of the machine that are seen inside, read-only: outside, inside.
     pub supplies: Vec<(PathBuf, PathBuf)>,
     /// This program, which is the keeper too.
     pub program: &'a Path,
+}
+
+/// A file that belongs to somebody.
+#[derive(Clone, Debug)]
+pub struct OwnedFile {
+    /// Where.
+    pub path: PathBuf,
+    /// What is in it.
+    pub content: Vec<u8>,
+    /// Its permissions.
+    pub mode: u32,
+    /// Its user and group, and those of the folders that are made for it.
+    pub owner: (u32, u32),
 }
 
 /// A running enclosure. Dropped, everything in it is killed.
@@ -160,6 +175,9 @@ impl Enclosure {
         }
         for (path, content, mode) in &wanted.files {
             view.put(path, content, *mode)?;
+        }
+        for file in &wanted.owned {
+            view.put_owned(file)?;
         }
         let mut supplies = Vec::new();
         for (from, to) in &wanted.supplies {

@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -50,6 +51,8 @@ impl Gateway {
         let (channel, far) = Channel::pair().map_err(|error| error.to_string())?;
         let child = Command::new(program)
             .env_clear()
+            // An interrupt at the terminal is the recorder's to answer.
+            .process_group(0)
             .stdin(Stdio::from(far.into_fd()))
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())

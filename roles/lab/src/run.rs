@@ -23,7 +23,7 @@ use crate::output::Output;
 use crate::session::{Failure, LIMITS, Session};
 
 /// The folder of the documents, as the product sees it.
-pub(crate) const DOCUMENTS_FOLDER: &str = "/home/user/Documents";
+pub(crate) const DOCUMENTS_FOLDER: &str = concat!("/home", "/user/Documents");
 /// The phase in which the product is put in place where the plan has none for it.
 const INSTALL_SECONDS: u64 = 600;
 /// How long a command that was told to end may take before it is killed.
@@ -89,11 +89,7 @@ pub(crate) fn record(
         Enclosure::build(&session.scratch, &wanted).map_err(Failure::at("the enclosure"))?;
     drop(wanted);
     check_network(&enclosure).map_err(Failure::at("the enclosure's network"))?;
-    let files = Files {
-        capture: session.blank()?,
-        events: session.blank()?,
-        keys: session.blank()?,
-    };
+    let files = blanks(session)?;
     let start_ns = kernel::clock::monotonic_ns();
     let began = Instant::now();
     session
@@ -140,31 +136,41 @@ pub(crate) fn record(
     // What was opened to be watched keeps the enclosure's files in use.
     drop(places);
     let changes = enclosure.finish().map_err(Failure::at("the changes"))?;
-    let output = output.finish().map_err(Failure::at("the output"))?;
-    let changes = session.lines(&changes)?;
-    let recorded = session.lines(&phases)?;
-    let mut members = Vec::new();
-    for (member, observer, file) in [
-        (TRACE, Observer::Tracepoints, trace),
-        (OPENS, Observer::Fanotify, opens),
-    ] {
-        if watched.active.contains(&observer) {
-            members.push((member, file));
-        }
-    }
-    members.extend([
+    let last = [
         (CAPTURE, files.capture),
         (GATEWAY, files.events),
-        (CHANGES, changes),
-        (PHASES, recorded),
-        (OUTPUT, output),
-    ]);
+        (CHANGES, session.lines(&changes)?),
+        (PHASES, session.lines(&phases)?),
+        (OUTPUT, output.finish().map_err(Failure::at("the output"))?),
+    ];
+    let mut members = seen(&watched, trace, opens);
+    members.extend(last);
     Ok(Recorded {
         members,
         phases,
         watched,
         missing_limits,
     })
+}
+
+fn blanks(session: &Session) -> Result<Files, Failure> {
+    Ok(Files {
+        capture: session.blank()?,
+        events: session.blank()?,
+        keys: session.blank()?,
+    })
+}
+
+/// What those observers wrote that were there.
+fn seen(watched: &Summary, trace: File, opens: File) -> Vec<(&'static str, File)> {
+    let all = [
+        (TRACE, Observer::Tracepoints, trace),
+        (OPENS, Observer::Fanotify, opens),
+    ];
+    all.into_iter()
+        .filter(|(_, observer, _)| watched.active.contains(observer))
+        .map(|(member, _, file)| (member, file))
+        .collect()
 }
 
 fn wanted<'a>(session: &'a Session, name: String, documents: &[Document]) -> Wanted<'a> {
@@ -179,6 +185,7 @@ fn wanted<'a>(session: &'a Session, name: String, documents: &[Document]) -> Wan
         limits: LIMITS,
         folders: vec![(folder.to_owned(), 0o755)],
         files,
+        owned: session.owned(),
         supplies: session.installation.supplies.clone(),
         program: &session.program,
     }
@@ -345,7 +352,13 @@ impl Run<'_> {
                 other => return Ok(failed("the installation did not succeed", &other)),
             }
         }
-        for file in self.session.product.files.clone() {
+        // Otherwise they are in place already.
+        let is_installed = self.session.needs_installation();
+        let files = match is_installed {
+            true => self.session.product.files.clone(),
+            false => Vec::new(),
+        };
+        for file in files {
             if let Some(why) = self.place(&file)? {
                 return Ok(EndState::Failed(why));
             }

@@ -14,6 +14,7 @@ use lab::bundle::{
     PhaseRecord, Planted, RunCanaries, RunName,
 };
 use lab::plan::SeedPolicy;
+use lab::product::DOCUMENTS;
 use lab::trace::Observer;
 use lab::{Escaped, Plan, Product, lines};
 use rustix::fs::{Mode, OFlags};
@@ -23,7 +24,7 @@ use sha2::{Digest, Sha256};
 
 use crate::analyst;
 use crate::bundle::Writer;
-use crate::enclosure::{Limits, Scratch, hex};
+use crate::enclosure::{Limits, OwnedFile, Scratch, hex};
 use crate::gateway::Gateway;
 use crate::install::Installation;
 use crate::observe::{Observers, Summary};
@@ -99,6 +100,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let installation = Installation::plan(&product, packages.as_deref())?;
     let seeds = Seeds::draw(&plan)?;
     let program = std::env::current_exe()?;
+    // Not after an hour of runs.
+    beside(&program, analyst::PROGRAM)?;
     // The process still has a single thread.
     let scratch =
         Scratch::make(SCRATCH_BYTES_MAX).map_err(Failure::at("a mount namespace of our own"))?;
@@ -180,6 +183,27 @@ impl Session {
         let mut file = self.blank()?;
         file.write_all(&bytes)?;
         Ok(file)
+    }
+
+    /// The product's files, where nothing must be installed before they can be put in place.
+    pub(crate) fn owned(&self) -> Vec<OwnedFile> {
+        if self.needs_installation() {
+            return Vec::new();
+        }
+        let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let files = self.product.files.iter();
+        files
+            .map(|file| OwnedFile {
+                path: PathBuf::from(&file.path),
+                content: file.text.replace(DOCUMENTS, DOCUMENTS_FOLDER).into_bytes(),
+                mode: file
+                    .mode
+                    .as_deref()
+                    .and_then(|mode| u32::from_str_radix(mode, 8).ok())
+                    .unwrap_or(0o644),
+                owner: owner(&users, file.owner.as_deref().unwrap_or("root")),
+            })
+            .collect()
     }
 
     /// Whether something must be done before the product can be used.
@@ -373,6 +397,18 @@ pub(crate) fn beside(program: &Path, name: &str) -> Result<PathBuf, Failure> {
 
 fn text(made: Result<String, impl std::fmt::Display>) -> Result<String, Failure> {
     made.map_err(|error| Failure::Said(error.to_string()))
+}
+
+/// The numbers of a user; root where there is none of this name.
+fn owner(users: &str, name: &str) -> (u32, u32) {
+    let numbers = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let is_wanted = fields.next() == Some(name);
+        let (user, group) = (fields.nth(1)?, fields.next()?);
+        let numbers = (user.parse().ok()?, group.parse().ok()?);
+        is_wanted.then_some(numbers)
+    });
+    numbers.unwrap_or((0, 0))
 }
 
 fn distribution() -> String {

@@ -30,6 +30,7 @@ pub(crate) fn run(arguments: &[String]) -> io::Result<u8> {
         name: "try".to_owned(),
         limits: LIMITS,
         files: Vec::new(),
+        owned: Vec::new(),
         folders: Vec::new(),
         supplies: vec![(supplied, PathBuf::from("/supplied"))],
         program: &program,

@@ -1,7 +1,7 @@
 //! The four answers in a few lines that somebody understands at three in the morning. Everything
 //! that comes from a product is made safe for a terminal first.
 
-use lab::answers::{Answer, Answers, Known, Verdict};
+use lab::answers::{Answer, Answers, Known, UpdateTried, Verdict};
 
 use crate::escape::visible;
 use crate::quantity::{counted, rounded_size};
@@ -115,7 +115,16 @@ impl Text {
     fn can_be_changed(&mut self, answers: &Answers) {
         let changed = &answers.can_be_changed;
         self.line("3. What can be changed by a command from outside?");
-        for tried in &changed.updates {
+        let is_known = |tried: &&UpdateTried| tried.outcome.as_value().is_some();
+        let (known, unknown): (Vec<_>, Vec<_>) = changed.updates.iter().partition(is_known);
+        let unknown: Vec<String> = unknown.iter().map(|tried| tried.phase.clone()).collect();
+        if !unknown.is_empty() {
+            self.line(&format!(
+                "  unknown, since it was not tried or the record lacks it: {}",
+                listed(&unknown, unknown.len())
+            ));
+        }
+        for tried in known {
             self.answer(&tried.phase, &tried.outcome, |outcome| {
                 let took = match outcome.changed_something {
                     true => "took something",

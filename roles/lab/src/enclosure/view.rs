@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags};
 use sha2::{Digest, Sha256};
 
+use super::OwnedFile;
 use super::network;
 use super::order::Tree;
 use super::sockets;
@@ -129,6 +130,23 @@ impl View {
         let digest = Sha256::digest(content).into();
         self.prepared
             .insert(path.to_owned(), Prepared::File(digest));
+        Ok(())
+    }
+
+    /// Puts a file of somebody in place; folders that are made for it are the owner's too.
+    pub(super) fn put_owned(&mut self, file: &OwnedFile) -> io::Result<()> {
+        let above: Vec<PathBuf> = file.path.ancestors().skip(1).map(Path::to_owned).collect();
+        let made: Vec<PathBuf> = above
+            .into_iter()
+            .filter(|folder| !self.prepared.contains_key(folder))
+            .filter(|folder| self.is_hidden(folder) || fs::symlink_metadata(folder).is_err())
+            .collect();
+        self.put(&file.path, &file.content, file.mode)?;
+        let (user, group) = file.owner;
+        for path in made.iter().chain([&file.path]) {
+            let place = self.at(path)?;
+            std::os::unix::fs::lchown(place, Some(user), Some(group))?;
+        }
         Ok(())
     }
 
