@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use acceptance::lab_network::{self, Enclosed, Records, is_given, packets, sent};
-use lab::control::{DnsAnswer, Order, Reply, VendorFile};
+use lab::control::{DnsAnswer, Order, Reply, Settings, VendorFile};
 use lab::gateway::{Event, TlsOutcome};
 use lab::plan::{Network, PhaseName, VendorAnswer};
 use lab::trace::Protocol;
@@ -124,22 +124,12 @@ fn curl_is_answered_and_what_it_sent_is_in_the_capture() {
         handshakes.contains(&(TlsOutcome::RefusedByClient, "pinned.example".into())),
         "{handshakes:?}"
     );
-    assert!(holds(
-        &sent(&records.capture, "plaintext", 443),
-        b"the secret in the body"
-    ));
-    assert!(holds(
-        &sent(&records.capture, "tun", 80),
-        b"the secret in the body"
-    ));
-    assert!(holds(
-        &sent(&records.capture, "tun", 8080),
-        b"the secret in the body"
-    ));
-    assert!(!holds(
-        &sent(&records.capture, "tun", 443),
-        b"the secret in the body"
-    ));
+    let secret = b"the secret in the body";
+    for (interface, port) in [("plaintext", 443), ("tun", 80), ("tun", 8080)] {
+        let sent = sent(&records.capture, interface, port);
+        assert!(holds(&sent, secret), "{interface} {port}");
+    }
+    assert!(!holds(&sent(&records.capture, "tun", 443), secret));
     assert!(
         records.keys.contains("CLIENT_TRAFFIC_SECRET_0 "),
         "{}",
@@ -377,12 +367,8 @@ print(dns.recv(500)[2:4].hex())\"";
     assert!(dns);
 }
 
-#[test]
-fn the_fake_vendor_follows_its_script() {
-    if let Some(missing) = lab_network::missing() {
-        println!("skipped: {missing}");
-        return;
-    }
+/// A look-up that is answered while the product updates, a mirror, and a name with a version.
+fn scripted() -> Settings {
     let mut settings = lab_network::settings();
     let answer = |path: &str| VendorAnswer {
         path: Some(path.to_owned()),
@@ -408,7 +394,16 @@ fn the_fake_vendor_follows_its_script() {
         kind: "TXT".to_owned(),
         value: "1.5:63".to_owned(),
     }];
-    let enclosed = Enclosed::start(settings);
+    settings
+}
+
+#[test]
+fn the_fake_vendor_follows_its_script() {
+    if let Some(missing) = lab_network::missing() {
+        println!("skipped: {missing}");
+        return;
+    }
+    let enclosed = Enclosed::start(scripted());
     let file = tempfile::tempfile().unwrap();
     let content: Vec<u8> = (0..3_000_000u32)
         .map(|number| (number % 251) as u8)

@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 use acceptance::cli::program;
 use acceptance::lab_network::{self, Enclosed};
 use kernel::channel::Channel;
+use lab::control::{self, Order, VendorFile};
+use lab::plan::VendorAnswer;
 use proto::{
     CompileSource, Decode, Describe, Encode, NamedFile, Question, Reply, Request, ScanItem,
     ScanOptions,
 };
-use lab::control::{self, Order, VendorFile};
-use lab::plan::VendorAnswer;
 
 const PLAIN: &str = "candor-worker";
 const WITH_YARA: &str = "candor-worker-yara";

@@ -12,7 +12,12 @@ use crate::tree::{Crate, Edges, Tree};
 use crate::workspace::{Layer, Use, Workspace};
 
 /// The only roles that may link what parses hostile bytes.
-const PARSING_ROLES: &[&str] = &["roles/worker", "roles/worker-yara", "roles/verifier", "roles/lab-analyst"];
+const PARSING_ROLES: &[&str] = &[
+    "roles/worker",
+    "roles/worker-yara",
+    "roles/verifier",
+    "roles/lab-analyst",
+];
 /// The only role that may link YARA.
 const YARA_ROLES: &[&str] = &["roles/worker-yara"];
 /// A role that is another one and something more, and is built from it.
