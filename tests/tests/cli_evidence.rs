@@ -2,7 +2,6 @@
 //! they write.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "a test fails by panicking, in its helping functions too"
 )]
 

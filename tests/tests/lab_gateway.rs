@@ -1,10 +1,5 @@
 //! The lab's gateway, with the programs that people have, in a network namespace whose only way
 //! out ends in it.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking, in its helping functions too"
-)]
 
 use std::os::fd::AsFd;
 use std::path::Path;
