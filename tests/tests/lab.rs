@@ -1,4 +1,8 @@
 //! `candor lab` from end to end: products that are honest, that leak, and that do not start.
+#![expect(
+    clippy::panic,
+    reason = "a test fails by panicking, in its helping functions too"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
