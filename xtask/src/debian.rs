@@ -67,10 +67,22 @@ const NEEDED: &[Needed] = &[
         "valgrind",
         "the count of instructions of a fixed scan",
     ),
+    needed("clamav-freshclam", "freshclam", LAB),
+    needed("curl", "curl", LAB),
+    needed("iproute2", "ip", LAB),
+    needed("bind9-dnsutils", "dig", LAB),
+    needed("iputils-ping", "ping", LAB),
+    needed("netcat-openbsd", "nc", LAB),
+    needed("gnutls-bin", "gnutls-cli", LAB),
+    needed("libnss3-tools", "certutil", LAB),
+    needed("openssl", "openssl", LAB),
+    needed("wget", "wget", LAB),
+    needed("python3", "python3", LAB),
     needed("qemu-system-x86", EMULATOR, OLDER_KERNEL),
 ];
 
 const FORMATS: &str = "the table of formats, measured beside clamscan";
+const LAB: &str = "the lab's enclosure and network, with the programs that people have";
 const EMULATOR: &str = "qemu-system-x86_64";
 const OLDER_KERNEL: &str = "the jail on Debian 12's kernel";
 
