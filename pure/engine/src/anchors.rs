@@ -98,7 +98,7 @@ impl AnchorPass<'_, '_> {
         budget.spend_work(FIRED_WORK)?;
         match body.logical {
             Some(logical) => {
-                self.triggered.logicals.insert(logical);
+                self.triggered.logical(self.subject.pack, logical);
             }
             None if body.parts > 1 => {
                 self.triggered.bodies.insert(known.record.body);

@@ -243,7 +243,9 @@ impl<'p> Scanner<'p> {
         let tables = self.tables(object);
         let groups = [Group::Any].iter().chain(object.groups);
         for group in groups.clone() {
-            triggered.logicals.extend(self.pack.unanchored(*group));
+            for logical in self.pack.unanchored(*group) {
+                triggered.logical(self.pack, logical);
+            }
         }
         let mut placed: Vec<_> = groups
             .clone()

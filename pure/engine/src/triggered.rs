@@ -1,5 +1,7 @@
 //! The rules that the first pass leaves to the second.
 
+use rules::Pack;
+
 /// Rules that the second pass has to decide.
 #[derive(Debug, Default)]
 pub(crate) struct Triggered {
@@ -12,6 +14,13 @@ pub(crate) struct Triggered {
 impl Triggered {
     pub(crate) fn is_empty(&self) -> bool {
         self.bodies.listed.is_empty() && self.logicals.listed.is_empty()
+    }
+
+    /// Adds a logical rule. A number that a damaged pack made up is none: the set would grow with it.
+    pub(crate) fn logical(&mut self, pack: &Pack<'_>, number: u32) {
+        if pack.logical(number).is_some() {
+            self.logicals.insert(number);
+        }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -48,6 +57,7 @@ impl Numbers {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn extend(&mut self, numbers: impl IntoIterator<Item = u32>) {
         numbers.into_iter().for_each(|number| self.insert(number));
     }
