@@ -90,10 +90,22 @@ pub(crate) struct Sliced {
 /// Deeper conditions are refused.
 const DEPTH_MAX: u32 = 16;
 
+/// A condition that names more facts is refused: every state of a pack is looked at.
+const TERMS_MAX: usize = 512;
+
 impl Condition {
     /// Reads `a and (b or not c)`. `place` gives the place of a fact's name.
     pub(crate) fn parse(text: &str, place: &dyn Fn(&str) -> Option<usize>) -> Result<Self, String> {
         let words = words(text)?;
+        let terms = words.iter();
+        let terms = terms
+            .filter(|word| !["and", "or", "not", "(", ")"].contains(&word.as_str()))
+            .count();
+        if terms > TERMS_MAX {
+            return Err(format!(
+                "the condition names {terms} facts; more than {TERMS_MAX} are not read"
+            ));
+        }
         let mut reader = Reader {
             words: &words,
             place,

@@ -406,15 +406,40 @@ pub(crate) fn key(node: &Node) -> Result<String, ReadError> {
     })
 }
 
+/// What is written for a country and is not its code.
+const MISTAKEN: &[(&str, &str)] = &[
+    ("UK", "GB"),
+    ("EL", "GR"),
+    ("EN", "GB"),
+    ("SU", "RU"),
+    ("YU", "RS"),
+];
+
+/// Codes that stand for no one country.
+const UNASSIGNED: &[&str] = &["AA", "EU", "OO", "ZZ"];
+
 /// Two capital letters of ISO 3166.
 pub(crate) fn check_country(country: &str, line: u32) -> Result<(), ReadError> {
     let is_code = country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase());
-    is_code.then_some(()).ok_or_else(|| {
-        ReadError::at(
+    if !is_code {
+        return Err(ReadError::at(
             line,
             format!("`{country}` is no country code of two capital letters, as in \"GB\""),
-        )
-    })
+        ));
+    }
+    if let Some((_, right)) = MISTAKEN.iter().find(|(wrong, _)| *wrong == country) {
+        return Err(ReadError::at(
+            line,
+            format!("`{country}` is not the country's code; did you mean \"{right}\"?"),
+        ));
+    }
+    match UNASSIGNED.contains(&country) {
+        true => Err(ReadError::at(
+            line,
+            format!("`{country}` is no country code that is assigned"),
+        )),
+        false => Ok(()),
+    }
 }
 
 impl Effect {

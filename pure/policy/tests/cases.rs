@@ -347,10 +347,11 @@ fn a_risk_can_be_accepted_over_advice_and_never_over_law() {
         let pack = pack(pack_name);
         let outcome = decide(&case((&system, &dossier, &pack), &[])).outcome;
         let text = format!(
-            "{{\"system\": \"{}\", \"dossier_sha256\": \"{}\", \"pack_sha256\": \"{}\", \
+            "{{\"system\": \"{}\", \"system_sha256\": \"{}\", \"dossier_sha256\": \"{}\", \
+             \"pack_sha256\": \"{}\", \
              \"outcome\": \"{outcome}\", \"reason\": \"r\", \"accepted_by\": \"Permanent secretary\", \
              \"as_of\": \"2026-11-20\", \"expires\": \"{until}\"}}",
-            system.name, dossier.sha256, pack.sha256
+            system.name, system.sha256, dossier.sha256, pack.sha256
         );
         let acceptance = policy::Acceptance::parse(&text, signed).unwrap();
         let mut case = case((&system, &dossier, &pack), &[]);
