@@ -169,6 +169,17 @@ impl Condition {
         }
     }
 
+    /// How often it names a fact.
+    pub(crate) fn terms(&self) -> usize {
+        match self {
+            Self::Fact(_) => 1,
+            Self::Not(inner) => inner.terms(),
+            Self::All(parts) | Self::Any(parts) => parts
+                .iter()
+                .fold(0, |sum, part| sum.saturating_add(part.terms())),
+        }
+    }
+
     /// Adds the places of the facts that it names.
     pub(crate) fn facts(&self, found: &mut Vec<usize>) {
         match self {
@@ -346,5 +357,14 @@ mod tests {
         }
         let deep = format!("{}a", "not ".repeat(1000));
         assert!(Condition::parse(&deep, &place).is_err());
+    }
+
+    #[test]
+    fn a_condition_that_would_hold_a_decision_for_minutes_is_refused() {
+        let place = |name: &str| (name == "a").then_some(0);
+        let of = |terms: usize| vec!["a"; terms].join(" and ");
+        assert!(Condition::parse(&of(TERMS_MAX), &place).is_ok());
+        let refused = Condition::parse(&of(TERMS_MAX + 1), &place).unwrap_err();
+        assert!(refused.contains("names 513 facts"), "{refused}");
     }
 }

@@ -351,6 +351,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_the_countrys_code_is_refused_with_the_right_one() {
+        for (wrong, why) in [
+            ("UK", "did you mean \"GB\"?"),
+            ("EL", "did you mean \"GR\"?"),
+            ("ZZ", "no country code that is assigned"),
+        ] {
+            let refused = System::parse(&WHOLE.replace("GB", wrong)).unwrap_err();
+            assert!(refused.text.contains(why), "{refused}");
+        }
+    }
+
+    #[test]
+    fn an_exposure_that_is_left_out_is_unknown_and_an_empty_one_is_none() {
+        assert_eq!(System::parse(WHOLE).unwrap().exposure, None);
+        let said = System::parse(&format!("{WHOLE}exposure = []\n")).unwrap();
+        assert_eq!(said.exposure, Some(Vec::new()));
+    }
+
+    #[test]
     fn where_a_person_comes_from_is_refused() {
         let refused = System::parse(&format!("{WHOLE}citizenship = \"XX\"\n")).unwrap_err();
         assert!(refused.text.contains("where a person comes from"));

@@ -153,9 +153,7 @@ fn staff(found: &mut Found, case: &Case<'_>) {
     };
     let is_listed = listed(case.pack, &|_| true);
     let places = vendor.places.iter();
-    let places: Vec<_> = places
-        .filter(|place| place.basis == Basis::Staff)
-        .collect();
+    let places: Vec<_> = places.filter(|place| place.basis == Basis::Staff).collect();
     let mut is_fit = vendor.staff_complete && !places.is_empty();
     for place in places {
         let from = dossier.source_title(place.source);
@@ -208,10 +206,7 @@ fn own_name(organisation: &Organisation, orders: &[&Named]) -> Own {
     for order in orders {
         for listed in &order.names {
             if listed.trim().to_lowercase() == name {
-                return Own::Within(format!(
-                    "{} is named by {}",
-                    organisation.name, order.order
-                ));
+                return Own::Within(format!("{} is named by {}", organisation.name, order.order));
             }
             if is_like(&organisation.name, listed) {
                 alike = Some((listed, &order.order));
