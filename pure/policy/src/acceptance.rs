@@ -11,6 +11,8 @@ use crate::node::{Fields, Node, ReadError};
 pub struct Acceptance {
     /// The system's name.
     pub system: String,
+    /// SHA-256 of the system's file.
+    pub system_sha256: String,
     /// SHA-256 of the dossier.
     pub dossier_sha256: String,
     /// SHA-256 of the pack.
@@ -40,6 +42,7 @@ pub enum AcceptanceState {
 
 pub(crate) const ACCEPTANCE_KEYS: &[&str] = &[
     "system",
+    "system_sha256",
     "dossier_sha256",
     "pack_sha256",
     "outcome",
@@ -59,6 +62,7 @@ impl Acceptance {
         let fields = Fields::new(node, ACCEPTANCE_KEYS)?;
         Ok(Self {
             system: fields.text("system")?,
+            system_sha256: fields.text("system_sha256")?,
             dossier_sha256: fields.text("dossier_sha256")?,
             pack_sha256: fields.text("pack_sha256")?,
             outcome: fields.text("outcome")?,
@@ -95,6 +99,9 @@ impl Acceptance {
         }
         if self.system != case.system.name {
             return Some("it is for another system".to_owned());
+        }
+        if self.system_sha256 != case.system.sha256 {
+            return Some("the system's file has changed since".to_owned());
         }
         if self.dossier_sha256 != case.dossier.sha256 || self.pack_sha256 != case.pack.sha256 {
             return Some("the dossier or the pack has changed since".to_owned());

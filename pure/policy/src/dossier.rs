@@ -441,9 +441,19 @@ impl Dossier {
     }
 }
 
-/// Whether a row that ends then counts on a day.
-pub(crate) fn counts(expires: Option<Date>, as_of: Date) -> bool {
-    expires.is_none_or(|last| as_of <= last)
+/// Whether a row from one day to another counts on a day.
+pub(crate) fn counts((first, last): (Option<Date>, Option<Date>), as_of: Date) -> bool {
+    first.is_none_or(|first| first <= as_of) && last.is_none_or(|last| as_of <= last)
+}
+
+impl Dossier {
+    /// Why nothing of it may reassure on a day, if it may not.
+    pub(crate) fn stale(&self, as_of: Date) -> Option<&'static str> {
+        if self.as_of > as_of {
+            return Some("the dossier is of a later day");
+        }
+        (!counts((None, self.expires), as_of)).then_some("the dossier has expired")
+    }
 }
 
 /// Hundredths of a percent in the whole.

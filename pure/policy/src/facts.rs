@@ -77,7 +77,7 @@ pub struct FactFinding {
 /// A fact's value in a case.
 #[must_use]
 pub fn derive(fact: FactName, case: &Case<'_>) -> FactFinding {
-    let mut found = Found::new(fact);
+    let mut found = Found::new(fact, case.dossier.stale(case.as_of));
     match fact.area() {
         Area::System => system_fact(&mut found, case),
         Area::Product => product_fact(&mut found, case),
@@ -96,11 +96,18 @@ pub fn derive(fact: FactName, case: &Case<'_>) -> FactFinding {
 /// A finding in the making.
 struct Found {
     finding: FactFinding,
+    /// Why nothing in the dossier may reassure.
+    stale: Option<&'static str>,
 }
 
 impl Found {
-    fn new(name: FactName) -> Self {
+    fn new(name: FactName, stale: Option<&'static str>) -> Self {
+        let is_dossiers = matches!(
+            name.area(),
+            Area::Product | Area::Compulsion | Area::Conduct
+        );
         Self {
+            stale: stale.filter(|_| is_dossiers),
             finding: FactFinding {
                 name,
                 truth: Truth::Unknown,
@@ -113,6 +120,11 @@ impl Found {
     }
 
     fn says(&mut self, side: Side, known: Known, text: impl Into<String>) {
+        if let Some(why) = self.stale
+            && side != self.finding.name.adverse_side()
+        {
+            return self.missing(why);
+        }
         let text = text.into();
         self.finding.because.push(Reason { text, known, side });
     }
@@ -186,7 +198,11 @@ fn system_fact(found: &mut Found, case: &Case<'_>) {
                 | Sector::CriticalInfrastructure => true,
                 Sector::Private | Sector::Individual => false,
             };
-            found.owner(Some(by_sector || !system.exposure.is_empty()), "");
+            let exposed = system.exposure.as_ref().map(|words| !words.is_empty());
+            found.owner(
+                if by_sector { Some(true) } else { exposed },
+                "what makes it a likely target (`exposure`; `[]` says that nothing does)",
+            );
         }
         FactName::Government => {
             found.owner(Some(system.sector == Sector::CentralGovernment), "");
@@ -254,8 +270,8 @@ fn statements(found: &mut Found, case: &Case<'_>) {
         let from = dossier.source_title(row.source);
         match &row.value {
             Err(reason) => found.missing(reason.clone()),
-            Ok(_) if !counts(row.expires, case.as_of) => {
-                found.missing(format!("what {from} says has expired"));
+            Ok(_) if !counts((row.as_of, row.expires), case.as_of) => {
+                found.missing(format!("what {from} says does not hold on that day"));
             }
             Ok(value) if side(*value) == name.adverse_side() => {
                 let known = match row.source.and_then(|place| dossier.sources.get(place)) {
@@ -293,7 +309,7 @@ fn lab_points(found: &mut Found, case: &Case<'_>) {
         .filter(|row| pushing.contains(&row.point))
     {
         if let PointHolder::Organisation(by) = row.by
-            && counts(row.expires, case.as_of)
+            && counts((row.as_of, row.expires), case.as_of)
         {
             let text = format!(
                 "{}: {} ({})",

@@ -90,10 +90,22 @@ pub(crate) struct Sliced {
 /// Deeper conditions are refused.
 const DEPTH_MAX: u32 = 16;
 
+/// A condition that names more facts is refused: every state of a pack is looked at.
+const TERMS_MAX: usize = 512;
+
 impl Condition {
     /// Reads `a and (b or not c)`. `place` gives the place of a fact's name.
     pub(crate) fn parse(text: &str, place: &dyn Fn(&str) -> Option<usize>) -> Result<Self, String> {
         let words = words(text)?;
+        let terms = words.iter();
+        let terms = terms
+            .filter(|word| !["and", "or", "not", "(", ")"].contains(&word.as_str()))
+            .count();
+        if terms > TERMS_MAX {
+            return Err(format!(
+                "the condition names {terms} facts; more than {TERMS_MAX} are not read"
+            ));
+        }
         let mut reader = Reader {
             words: &words,
             place,
@@ -154,6 +166,17 @@ impl Condition {
                 }
                 any
             }
+        }
+    }
+
+    /// How often it names a fact.
+    pub(crate) fn terms(&self) -> usize {
+        match self {
+            Self::Fact(_) => 1,
+            Self::Not(inner) => inner.terms(),
+            Self::All(parts) | Self::Any(parts) => parts
+                .iter()
+                .fold(0, |sum, part| sum.saturating_add(part.terms())),
         }
     }
 
@@ -334,5 +357,14 @@ mod tests {
         }
         let deep = format!("{}a", "not ".repeat(1000));
         assert!(Condition::parse(&deep, &place).is_err());
+    }
+
+    #[test]
+    fn a_condition_that_would_hold_a_decision_for_minutes_is_refused() {
+        let place = |name: &str| (name == "a").then_some(0);
+        let of = |terms: usize| vec!["a"; terms].join(" and ");
+        assert!(Condition::parse(&of(TERMS_MAX), &place).is_ok());
+        let refused = Condition::parse(&of(TERMS_MAX + 1), &place).unwrap_err();
+        assert!(refused.contains("names 513 facts"), "{refused}");
     }
 }

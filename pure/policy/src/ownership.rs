@@ -46,8 +46,9 @@ impl Ownership {
         let graph = Graph {
             dossier,
             own: dossier.organisations.iter().map(own).collect(),
-            interests: by_organisation(dossier, as_of),
+            interests: by_organisation(dossier),
             threshold,
+            as_of,
         };
         let certain = graph.certain();
         let possible = graph.possible();
@@ -85,8 +86,8 @@ pub(crate) fn own_places(
     let mut run_from = false;
     let mut missing = Vec::new();
     for place in places {
-        if !counts(place.expires, as_of) {
-            missing.push("what was known of its places has expired".to_owned());
+        if !counts((place.as_of, place.expires), as_of) {
+            missing.push("what was said of its places does not hold on that day".to_owned());
             continue;
         }
         match &place.country {
@@ -136,14 +137,13 @@ struct Graph<'d> {
     own: Vec<Own>,
     interests: Vec<Vec<&'d Interest>>,
     threshold: u32,
+    as_of: Date,
 }
 
-fn by_organisation(dossier: &Dossier, as_of: Date) -> Vec<Vec<&Interest>> {
+/// What has expired stays in the lists: it controls nothing any more, and may have been renewed.
+fn by_organisation(dossier: &Dossier) -> Vec<Vec<&Interest>> {
     let mut lists = vec![Vec::new(); dossier.organisations.len()];
     for interest in &dossier.interests {
-        if !counts(interest.expires, as_of) {
-            continue;
-        }
         if let Some(list) = lists.get_mut(interest.of) {
             list.push(interest);
         }
@@ -187,6 +187,9 @@ impl Graph<'_> {
             let Holder::Organisation(by) = interest.by else {
                 continue;
             };
+            if !self.counts(interest) {
+                continue;
+            }
             let Some(Some(why)) = certain.get(by) else {
                 continue;
             };
@@ -258,6 +261,10 @@ impl Graph<'_> {
             || (votes && self.open_share((place, InterestKind::Votes), possible) >= self.threshold)
     }
 
+    fn counts(&self, interest: &Interest) -> bool {
+        counts((interest.as_of, interest.expires), self.as_of)
+    }
+
     fn gives_control(&self, interest: &Interest) -> bool {
         match interest.kind {
             InterestKind::Appoints | InterestKind::Controls | InterestKind::Unknown => true,
@@ -268,7 +275,7 @@ impl Graph<'_> {
 
     fn may_be(&self, interest: &Interest, possible: &[bool]) -> bool {
         match &interest.by {
-            _ if interest.kind == InterestKind::Nominee => true,
+            _ if interest.kind == InterestKind::Nominee || !self.counts(interest) => true,
             Holder::Organisation(by) => {
                 possible.get(*by) != Some(&false) || !self.dossier.is_fit(interest.source)
             }
@@ -301,6 +308,7 @@ impl Graph<'_> {
             .flatten()
             .filter(|interest| self.may_be(interest, possible))
             .map(|interest| match &interest.by {
+                _ if !self.counts(interest) => "what was said of it does not hold on that day",
                 Holder::Unknown(reason) => reason.as_str(),
                 Holder::Organisation(by) => self.dossier.organisation_name(*by),
                 Holder::NaturalPersons => "people, from a source that is no register",

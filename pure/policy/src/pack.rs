@@ -14,6 +14,8 @@ use crate::toml_reader;
 /// Packs with more facts can't be looked at in every state.
 pub(crate) const FACTS_MAX: usize = 15;
 const RULES_MAX: usize = 64;
+/// So many facts may be named in all conditions together.
+const TERMS_MAX: usize = 2048;
 /// A decision without another term is looked at again after so many days.
 const DECISION_DAYS: u32 = 90;
 const RISK_DAYS: u32 = 90;
@@ -211,6 +213,8 @@ impl Pack {
         let facts = facts(fields.required("facts")?)?;
         let rules = rules(fields.required("rule")?, &facts)?;
         let musts = fields.list("must")?.iter().map(|node| must(node, &facts));
+        let musts: Vec<Must> = musts.collect::<Result<_, _>>()?;
+        bounded(&rules, &musts)?;
         let percent = fields.optional_count("control_threshold_percent")?;
         let percent = percent.unwrap_or(PERCENT_DEFAULT);
         if !(1..=100).contains(&percent) {
@@ -229,7 +233,7 @@ impl Pack {
             effective_from: fields.date("effective_from")?,
             legal_reader: fields.optional_text("legal_reader")?,
             notes: fields.texts("notes")?,
-            musts: musts.collect::<Result<_, _>>()?,
+            musts,
             facts,
             rules,
             decision_days: fields
@@ -320,6 +324,19 @@ fn rules(node: &Node, facts: &[FactName]) -> Result<Vec<Rule>, ReadError> {
     Ok(rules)
 }
 
+/// Every state of the facts is looked at, and in each of them every condition.
+fn bounded(rules: &[Rule], musts: &[Must]) -> Result<(), ReadError> {
+    let rules = rules.iter().map(|rule| rule.when.terms());
+    let musts = musts.iter().map(|must| must.when.terms());
+    let terms = rules.chain(musts).fold(0usize, usize::saturating_add);
+    match terms > TERMS_MAX {
+        true => Err(ReadError::whole(format!(
+            "the pack's conditions name {terms} facts in all; more than {TERMS_MAX} are not read"
+        ))),
+        false => Ok(()),
+    }
+}
+
 fn rule(node: &Node, facts: &[FactName]) -> Result<Rule, ReadError> {
     let fields = Fields::new(node, RULE_KEYS)?;
     let effect = fields.word("effect", EFFECTS)?;
@@ -406,15 +423,40 @@ pub(crate) fn key(node: &Node) -> Result<String, ReadError> {
     })
 }
 
+/// What is written for a country and is not its code.
+const MISTAKEN: &[(&str, &str)] = &[
+    ("UK", "GB"),
+    ("EL", "GR"),
+    ("EN", "GB"),
+    ("SU", "RU"),
+    ("YU", "RS"),
+];
+
+/// Codes that stand for no one country.
+const UNASSIGNED: &[&str] = &["AA", "OO", "ZZ"];
+
 /// Two capital letters of ISO 3166.
 pub(crate) fn check_country(country: &str, line: u32) -> Result<(), ReadError> {
     let is_code = country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase());
-    is_code.then_some(()).ok_or_else(|| {
-        ReadError::at(
+    if !is_code {
+        return Err(ReadError::at(
             line,
             format!("`{country}` is no country code of two capital letters, as in \"GB\""),
-        )
-    })
+        ));
+    }
+    if let Some((_, right)) = MISTAKEN.iter().find(|(wrong, _)| *wrong == country) {
+        return Err(ReadError::at(
+            line,
+            format!("`{country}` is not the country's code; did you mean \"{right}\"?"),
+        ));
+    }
+    match UNASSIGNED.contains(&country) {
+        true => Err(ReadError::at(
+            line,
+            format!("`{country}` is no country code that is assigned"),
+        )),
+        false => Ok(()),
+    }
 }
 
 impl Effect {

@@ -89,8 +89,8 @@ pub struct System {
     pub function: String,
     /// Whose it is.
     pub sector: Sector,
-    /// Exposed by what it does: words of [`EXPOSURES`].
-    pub exposure: Vec<String>,
+    /// What makes it a likely target: words of [`EXPOSURES`]; unknown where it is not said.
+    pub exposure: Option<Vec<String>>,
     /// The country whose rules hold there.
     pub jurisdiction: String,
     /// Whether the product is there already.
@@ -205,8 +205,7 @@ impl System {
         )?;
         let jurisdiction = fields.text("jurisdiction")?;
         check_country(&jurisdiction, fields.required("jurisdiction")?.line)?;
-        let exposure = fields.list("exposure")?.iter();
-        let exposure = exposure.map(|node| crate::node::word(node, EXPOSURES).map(str::to_owned));
+        let exposure = fields.optional("exposure").map(exposure).transpose()?;
         Ok(Self {
             name: fields.text("name")?,
             sha256,
@@ -218,7 +217,7 @@ impl System {
                 .optional_bool("state_access_would_harm_national_security")?,
             function: fields.text("function")?,
             sector: fields.word("sector", SECTORS)?,
-            exposure: exposure.collect::<Result<_, _>>()?,
+            exposure,
             jurisdiction,
             installation: fields
                 .optional("installation")
@@ -272,6 +271,13 @@ fn tier(scheme: &str, classification: &str, line: u32) -> Result<Tier, ReadError
             ),
         )
     })
+}
+
+fn exposure(node: &Node) -> Result<Vec<String>, ReadError> {
+    let words = crate::node::list(node)?.iter();
+    words
+        .map(|node| crate::node::word(node, EXPOSURES).map(str::to_owned))
+        .collect()
 }
 
 fn installation(node: &Node) -> Result<Installation, ReadError> {
@@ -342,6 +348,25 @@ mod tests {
         assert_eq!(System::parse(&us).unwrap().tier, Tier::Official);
         let mixed = WHOLE.replace("\"SECRET\"", "\"CUI\"");
         assert!(System::parse(&mixed).unwrap_err().text.contains("none of"));
+    }
+
+    #[test]
+    fn what_is_not_the_countrys_code_is_refused_with_the_right_one() {
+        for (wrong, why) in [
+            ("UK", "did you mean \"GB\"?"),
+            ("EL", "did you mean \"GR\"?"),
+            ("ZZ", "no country code that is assigned"),
+        ] {
+            let refused = System::parse(&WHOLE.replace("GB", wrong)).unwrap_err();
+            assert!(refused.text.contains(why), "{refused}");
+        }
+    }
+
+    #[test]
+    fn an_exposure_that_is_left_out_is_unknown_and_an_empty_one_is_none() {
+        assert_eq!(System::parse(WHOLE).unwrap().exposure, None);
+        let said = System::parse(&format!("{WHOLE}exposure = []\n")).unwrap();
+        assert_eq!(said.exposure, Some(Vec::new()));
     }
 
     #[test]

@@ -447,8 +447,8 @@ fn warnings(case: &Case<'_>) -> Vec<String> {
     if case.dossier.is_fictional {
         warnings.push("The dossier is made up.".to_owned());
     }
-    if case.dossier.expires.is_some_and(|last| last < case.as_of) {
-        warnings.push("The dossier has expired: what it says may not hold any more.".to_owned());
+    if let Some(why) = case.dossier.stale(case.as_of) {
+        warnings.push(format!("No word of it speaks for the product: {why}."));
     }
     warnings.extend(case.evidence_notes.iter().cloned());
     warnings.extend(case.pack.notes.iter().cloned());

@@ -347,10 +347,11 @@ fn a_risk_can_be_accepted_over_advice_and_never_over_law() {
         let pack = pack(pack_name);
         let outcome = decide(&case((&system, &dossier, &pack), &[])).outcome;
         let text = format!(
-            "{{\"system\": \"{}\", \"dossier_sha256\": \"{}\", \"pack_sha256\": \"{}\", \
+            "{{\"system\": \"{}\", \"system_sha256\": \"{}\", \"dossier_sha256\": \"{}\", \
+             \"pack_sha256\": \"{}\", \
              \"outcome\": \"{outcome}\", \"reason\": \"r\", \"accepted_by\": \"Permanent secretary\", \
              \"as_of\": \"2026-11-20\", \"expires\": \"{until}\"}}",
-            system.name, dossier.sha256, pack.sha256
+            system.name, system.sha256, dossier.sha256, pack.sha256
         );
         let acceptance = policy::Acceptance::parse(&text, signed).unwrap();
         let mut case = case((&system, &dossier, &pack), &[]);
@@ -387,6 +388,38 @@ fn a_risk_can_be_accepted_over_advice_and_never_over_law() {
     refused(
         accept("ministry-nl", "nl-2018", "2027-01-31", signed),
         "law or order",
+    );
+}
+
+#[test]
+fn an_acceptance_does_not_outlive_a_change_of_the_systems_file() {
+    let mut system = system("treaty-desk");
+    let key = "ab".repeat(32);
+    system.risk_owners.push(("Owner".to_owned(), key.clone()));
+    let (dossier, pack) = (
+        dossier("kaspersky-endpoint-security-linux"),
+        pack("uk-ncsc-2022"),
+    );
+    let text = format!(
+        "{{\"system\": \"{}\", \"system_sha256\": \"{}\", \"dossier_sha256\": \"{}\", \
+         \"pack_sha256\": \"{}\", \"outcome\": \"advised-against\", \"reason\": \"r\", \
+         \"accepted_by\": \"Owner\", \"as_of\": \"2026-11-20\", \"expires\": \"2027-01-31\"}}",
+        system.name, system.sha256, dossier.sha256, pack.sha256
+    );
+    let acceptance = policy::Acceptance::parse(&text, vec![key]).unwrap();
+    let state = |system: &System| {
+        let mut case = case((system, &dossier, &pack), &[]);
+        case.acceptance = Some(&acceptance);
+        decide(&case).acceptance.unwrap()
+    };
+    assert!(matches!(
+        state(&system),
+        policy::AcceptanceState::InForce(..)
+    ));
+    system.sha256 = "0".repeat(64);
+    assert_eq!(
+        state(&system),
+        policy::AcceptanceState::Refused("the system's file has changed since".to_owned())
     );
 }
 

@@ -79,7 +79,7 @@ fn points(found: &mut Found, case: &Case<'_>, wanted: &[Point], required: &[Poin
         let stands = dossier
             .points
             .iter()
-            .any(|row| row.point == *point && counts(row.expires, case.as_of));
+            .any(|row| row.point == *point && counts((row.as_of, row.expires), case.as_of));
         if !stands {
             is_open = true;
             found.missing(format!("who stands at `{}`", point.as_str()));
@@ -90,10 +90,10 @@ fn points(found: &mut Found, case: &Case<'_>, wanted: &[Point], required: &[Poin
         .iter()
         .filter(|row| wanted.contains(&row.point))
     {
-        if !counts(row.expires, case.as_of) {
+        if !counts((row.as_of, row.expires), case.as_of) {
             is_open = true;
             found.missing(format!(
-                "what was known of `{}` has expired",
+                "what was said of `{}` does not hold on that day",
                 row.point.as_str()
             ));
             continue;
@@ -152,12 +152,13 @@ fn staff(found: &mut Found, case: &Case<'_>) {
         return;
     };
     let is_listed = listed(case.pack, &|_| true);
-    let mut is_fit = vendor.staff_complete;
     let places = vendor.places.iter();
-    for place in places.filter(|place| place.basis == Basis::Staff) {
+    let places: Vec<_> = places.filter(|place| place.basis == Basis::Staff).collect();
+    let mut is_fit = vendor.staff_complete && !places.is_empty();
+    for place in places {
         let from = dossier.source_title(place.source);
         match &place.country {
-            _ if !counts(place.expires, case.as_of) => is_fit = false,
+            _ if !counts((place.as_of, place.expires), case.as_of) => is_fit = false,
             Ok(country) if is_listed(country) => {
                 let text = format!("{} has staff in {country} ({from})", vendor.name);
                 found.says(Side::Holds, Known::Documented, text);
@@ -177,37 +178,83 @@ fn staff(found: &mut Found, case: &Case<'_>) {
     }
 }
 
-fn named(found: &mut Found, case: &Case<'_>, wanted: &dyn Fn(&Named) -> bool) {
-    let own = |organisation: &Organisation| {
-        let mut orders = case.pack.named.iter().filter(|order| wanted(order));
-        let order = orders.find(|order| {
-            let mut names = order.names.iter();
-            names.any(|name| name.eq_ignore_ascii_case(&organisation.name))
-        });
-        match order {
-            Some(order) => {
-                Own::Within(format!("{} is named by {}", organisation.name, order.order))
+/// Short first words are legal forms (`AO`, `JSC`), which many share.
+const DISTINCT: usize = 4;
+
+fn words(name: &str) -> Vec<String> {
+    let name = name.to_lowercase();
+    let words = name.split(|letter: char| !letter.is_alphanumeric());
+    words
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Whether an organisation has the word of a listed name by which that is known.
+fn is_like(organisation: &str, listed: &str) -> bool {
+    let listed = words(listed);
+    let distinct = listed.iter().find(|word| word.chars().count() >= DISTINCT);
+    let theirs = words(organisation);
+    distinct
+        .or(listed.first())
+        .is_some_and(|word| theirs.contains(word))
+}
+
+fn own_name(organisation: &Organisation, orders: &[&Named]) -> Own {
+    let name = organisation.name.trim().to_lowercase();
+    let mut alike = None;
+    for order in orders {
+        for listed in &order.names {
+            if listed.trim().to_lowercase() == name {
+                return Own::Within(format!("{} is named by {}", organisation.name, order.order));
             }
-            None => Own::Outside,
+            if is_like(&organisation.name, listed) {
+                alike = Some((listed, &order.order));
+            }
         }
-    };
+    }
+    match alike {
+        Some((listed, order)) => Own::Open(format!(
+            "the name of {} is like that of {listed}, which {order} names: say whether it is the \
+             same",
+            organisation.name
+        )),
+        None => Own::Outside,
+    }
+}
+
+fn named(found: &mut Found, case: &Case<'_>, wanted: &dyn Fn(&Named) -> bool) {
+    let orders: Vec<&Named> = case
+        .pack
+        .named
+        .iter()
+        .filter(|order| wanted(order))
+        .collect();
+    let own = |organisation: &Organisation| own_name(organisation, &orders);
     let dossier = case.dossier;
     let reach = Ownership::compute(dossier, &own, (case.pack.control_share, case.as_of));
-    let makers = dossier
-        .points
-        .iter()
-        .filter(|row| row.point == Point::LicensesEngineFrom && counts(row.expires, case.as_of));
-    let makers: Vec<&PointHolder> = makers.map(|row| &row.by).collect();
+    let makers = dossier.points.iter();
+    let makers: Vec<_> = makers
+        .filter(|row| row.point == Point::LicensesEngineFrom)
+        .collect();
     let mut is_open = false;
     if makers.is_empty() {
         is_open = true;
         found.missing("whose engine is in it (`licenses_engine_from`)");
     }
     let mut concerned = vec![dossier.vendor];
-    for maker in makers {
-        match maker {
-            PointHolder::Organisation(by) => concerned.push(*by),
-            PointHolder::Nobody => {}
+    for row in makers {
+        if !counts((row.as_of, row.expires), case.as_of) {
+            is_open = true;
+            found.missing("whose engine is in it: what was said does not hold on that day");
+            continue;
+        }
+        match &row.by {
+            PointHolder::Organisation(by) => {
+                concerned.push(*by);
+                is_open |= unfit(found, case, (row.point, row.source));
+            }
+            PointHolder::Nobody => is_open |= unfit(found, case, (row.point, row.source)),
             PointHolder::Unknown(reason) => {
                 is_open = true;
                 found.missing(format!("whose engine is in it: {reason}"));

@@ -101,6 +101,28 @@ fn what_is_not_known_stays_possible() {
 }
 
 #[test]
+fn an_interest_that_has_expired_or_is_yet_to_come_stays_possible_and_controls_nothing() {
+    let whole = owns("a", "dispersed", "100");
+    let rest = owns("b", "dispersed", "100");
+    for (kind, days, reached) in [
+        ("controls", "", 'y'),
+        ("controls", ", \"expires\": \"2026-05-31\"", '?'),
+        ("controls", ", \"expires\": \"2026-06-01\"", 'y'),
+    ] {
+        let row = format!("\"of\": \"a\", \"by\": \"b\", \"kind\": \"{kind}\"{days}");
+        let dossier = dossier(&[("a", "GB"), ("b", "RU")], &[&whole, &rest, &row]);
+        assert_eq!(reach(&dossier, 50)[0], reached, "{days}");
+    }
+    let places = [("a", "GB")];
+    let expired = format!("{whole}, \"expires\": \"2026-05-31\"");
+    assert_eq!(reach(&dossier(&places, &[&expired]), 50), ['?']);
+    let mut later = dossier(&places, &[&whole]);
+    assert_eq!(reach(&later, 50), ['n']);
+    later.interests[0].as_of = Date::parse("2026-06-02");
+    assert_eq!(reach(&later, 50), ['?']);
+}
+
+#[test]
 fn a_circle_without_an_owner_outside_stays_possible() {
     let places = [("a", "GB"), ("b", "NL")];
     let rows = [owns("a", "b", "100"), owns("b", "a", "100")];
