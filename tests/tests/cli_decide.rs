@@ -189,3 +189,139 @@ fn a_table_of_systems_says_what_has_to_be_decided_again() {
     assert_eq!(json["reopened"][0]["now"], "advised-against", "{json}");
     assert_eq!(json["reopened"].as_array().unwrap().len(), 1, "{json}");
 }
+
+/// A lab that found the fictional product to keep documents where they are, and whoever else
+/// speaks of it.
+struct Desk {
+    scene: Scene,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let scene = Scene::default();
+        for name in ["lab", "maker"] {
+            let ran = run(candor()
+                .args(["evidence", "keygen", "-o"])
+                .arg(scene.at(name)));
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+        }
+        Self { scene }
+    }
+
+    fn signer(&self, name: &str, party: &str) -> String {
+        let hexadecimal = "grep -v '^-' \"$0\" | base64 -d | tail -c 32 | od -An -v -tx1";
+        let mut command = Command::new("sh");
+        command.args(["-c", hexadecimal]);
+        let key = command
+            .arg(self.scene.at(&format!("{name}.pub")))
+            .output()
+            .unwrap();
+        let mut key = String::from_utf8(key.stdout).unwrap();
+        key.retain(|letter| letter.is_ascii_hexdigit());
+        format!("\n[[signer]]\nname = \"{name}\"\nkey = \"{key}\"\nparty = \"{party}\"\n")
+    }
+
+    fn sign(&self, key: &str, records: &serde_json::Value) -> PathBuf {
+        let records = self.scene.write("records.json", records.to_string());
+        let bundle = self.scene.at(&format!("{key}.bundle"));
+        let _ = std::fs::remove_file(&bundle);
+        let mut command = candor();
+        command.args(["evidence", "sign"]).arg(records);
+        command
+            .arg("--key")
+            .arg(self.scene.at(key).with_extension("key"));
+        let ran = run(command.arg("-o").arg(&bundle));
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        bundle
+    }
+
+    fn decide(&self, bundles: &[&PathBuf]) -> serde_json::Value {
+        let system = std::fs::read_to_string(policy("systems/council-office.toml")).unwrap();
+        let (lab, maker) = (
+            self.signer("lab", "independent"),
+            self.signer("maker", "vendor"),
+        );
+        let system = self
+            .scene
+            .write("system.toml", format!("{system}{lab}{maker}"));
+        let mut command = candor();
+        command.arg("decide").arg("--system").arg(system);
+        command.args([
+            "--dossier",
+            "fictional-albion-shield",
+            "--policy",
+            "uk-ncsc-2022",
+            "--as-of",
+            "2026-11-24",
+            "--json",
+        ]);
+        for bundle in bundles {
+            command.arg("--evidence").arg(bundle);
+        }
+        run(&mut command).json()[0].clone()
+    }
+}
+
+fn canary(left: bool) -> serde_json::Value {
+    serde_json::json!([{
+        "subject": {"product": "Albion Shield",
+            "artifacts": [{"name": "program", "sha256": "a".repeat(64)}]},
+        "predicate": "canary_left", "value": left, "asserted_by": "somebody",
+        "method": "observed", "confidence": "high", "evidence": [],
+        "as_of": "2026-11-01", "expires": "2027-05-01",
+    }])
+}
+
+#[test]
+fn the_makers_admission_and_counter_evidence_reach_the_decision() {
+    let desk = Desk::new();
+    let mut doubted = canary(false);
+    doubted[0]["counter"] = serde_json::json!([{"text": "one stream was not opened"}]);
+    let lab = desk.sign("lab", &doubted);
+    let maker = desk.sign("maker", &canary(true));
+    let no_evidence = desk.scene.write("marker.txt", "no evidence at all");
+    let json = desk.decide(&[&lab, &maker, &no_evidence]).to_string();
+    assert!(json.contains("contradicted"), "{json}");
+    assert!(
+        json.contains("evidence: speaks against canary_left"),
+        "{json}"
+    );
+    assert!(json.contains("one stream was not opened"), "{json}");
+    assert!(json.contains("marker.txt: not understood"), "{json}");
+}
+
+#[test]
+fn a_table_judges_each_system_by_its_own_signers() {
+    let desk = Desk::new();
+    let bundle = desk.sign("lab", &canary(true));
+    let system = std::fs::read_to_string(policy("systems/council-office.toml")).unwrap();
+    let system = format!("[[system]]\n{system}")
+        .replace("[installation]", "[system.installation]")
+        .replace("[containment]", "[system.containment]");
+    let signer = desk.signer("lab", "independent");
+    let signer = signer.replace("[[signer]]", "[[system.signer]]");
+    let other = system.replace("\"Council office\"", "\"Another office\"");
+    let table = |list: String| {
+        let list = desk.scene.write("list.toml", list);
+        let mut command = candor();
+        command.arg("decide").arg("--portfolio").arg(list);
+        command.args(["--dossier", "fictional-albion-shield"]);
+        command.args(["--policy", "department-template", "--json"]);
+        command.args(["--as-of", "2026-11-24", "--evidence"]);
+        let ran = run(command.arg(&bundle));
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let json = ran.json()[0].clone();
+        Schema::published("portfolio").check(&json);
+        let outcomes = json["decisions"].as_array().unwrap().iter();
+        let outcomes: Vec<_> = outcomes.map(|row| row["outcome"].clone()).collect();
+        (outcomes, json["warnings"].to_string())
+    };
+    let (ours, _) = table(format!("{system}{signer}"));
+    let (theirs, notes) = table(other.clone());
+    assert!(notes.contains("no evidence counts"), "{notes}");
+    let (both, _) = table(format!("{system}{signer}\n{other}"));
+    assert_eq!(both, [ours.clone(), theirs.clone()].concat());
+    let (both, _) = table(format!("{other}\n{system}{signer}"));
+    assert_eq!(both, [theirs.clone(), ours.clone()].concat());
+    assert_ne!(ours, theirs, "{ours:?}");
+}

@@ -405,6 +405,13 @@ fn a_claim_without_passing_evidence_is_unsupported() {
         claim("9", json!([{"command": ["no-such-program-at-all"], "exit": 0}])),
     ]});
     Schema::published("case").check(&case);
+    // A file beside a command would hide that the command does not run.
+    let mut case = case;
+    let both = json!([{"file": "program", "sha256": digest, "command": ["false"], "exit": 0}]);
+    case["claims"]
+        .as_array_mut()
+        .unwrap()
+        .push(claim("10", both));
     let path = desk.scene.write("case.json", case.to_string());
     let ran = run(candor()
         .args(["verify", "--all", "--json", "--case"])
@@ -421,9 +428,11 @@ fn a_claim_without_passing_evidence_is_unsupported() {
     let told = run(candor().args(["verify", "--all", "--case"]).arg(&path));
     assert!(told.out.contains("unsupported: 3"), "{told:?}");
     assert!(
-        told.out.ends_with("3 of 9 claims are supported\n"),
+        told.out.ends_with("3 of 10 claims are supported\n"),
         "{told:?}"
     );
+    assert!(told.out.contains("it is both a file and a command"));
+    assert!(told.out.contains("is it installed"), "{told:?}");
 }
 
 #[test]

@@ -235,13 +235,31 @@ impl Trust {
         };
         let predicates = known.predicates.as_ref();
         let methods = known.methods.as_ref();
-        // Nobody on the maker's side observes or reproduces: that is what independent means.
-        let is_true_to_party = signer.party != Party::Vendor
-            || matches!(record.method, Method::VendorStated | Method::Documented);
-        is_true_to_party
-            && predicates.is_none_or(|list| list.contains(&record.predicate))
-            && methods.is_none_or(|list| list.contains(&record.method))
+        let by = |method: Method| methods.is_none_or(|list| list.contains(&method));
+        // What the maker calls an observation is its word, and its admission is not lost by that.
+        let is_word = signer.party == Party::Vendor && !is_makers_method(record.method);
+        predicates.is_none_or(|list| list.contains(&record.predicate))
+            && (by(record.method) || is_word && by(Method::VendorStated))
     }
+
+    /// Keeps those who may say it. Nobody on the maker's side observes or reproduces, that is what
+    /// independent means: such a record is the maker's word where nobody else signed it, and is not
+    /// the maker's where somebody else did.
+    pub(crate) fn keep_entitled(&self, signers: &mut Vec<Signer>, record: &mut Record) {
+        signers.retain(|signer| self.entitles(signer, record));
+        if signers.is_empty() || is_makers_method(record.method) {
+            return;
+        }
+        match signers.iter().all(|signer| signer.party == Party::Vendor) {
+            true => record.method = Method::VendorStated,
+            false => signers.retain(|signer| signer.party != Party::Vendor),
+        }
+    }
+}
+
+/// Whether the maker can know something in this way.
+fn is_makers_method(method: Method) -> bool {
+    matches!(method, Method::VendorStated | Method::Documented)
 }
 
 fn opened(json: &json::Json, key: &PublicKey) -> Result<Vec<u8>, TrustError> {
@@ -294,6 +312,10 @@ fn check_step(policy: &TrustPolicy, step: &Step) -> Result<(), TrustError> {
     }
     if step.methods.as_ref().is_some_and(Vec::is_empty) {
         let why = format!("the step {name:?} takes no method, so that it can't be met");
+        return Err(TrustError::Malformed(why));
+    }
+    if step.age_days_max.is_some_and(|most| most < 0) {
+        let why = format!("the step {name:?}: `age_days_max` is less than 0");
         return Err(TrustError::Malformed(why));
     }
     for wanted in &step.signers {
@@ -396,6 +418,7 @@ mod tests {
             ),
             ("\"attachments\"", "\"attachment\"", "attachment"),
             ("canary_left", "canary_flew", "canary_flew"),
+            ("\"at_least\": 1", "\"age_days_max\": -1", "age_days_max"),
         ] {
             assert!(whole.contains(from), "{from}");
             let error = error(&whole.replacen(from, to, 1));

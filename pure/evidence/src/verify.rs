@@ -63,7 +63,7 @@ pub struct StepOutcome {
 
 /// Judges what was found.
 #[must_use]
-pub fn verify(trust: &Trust, day: Date, found: Collected) -> Verified {
+pub fn verify(trust: &Trust, day: Date, found: &Collected) -> Verified {
     let mut judge = Judge {
         trust,
         day,
@@ -73,10 +73,10 @@ pub fn verify(trust: &Trust, day: Date, found: Collected) -> Verified {
         left_files: NAMED_FILES_MAX,
     };
     for envelope in &found.envelopes {
-        judge.envelope(envelope, &found);
+        judge.envelope(envelope, found);
     }
     for document in &found.documents {
-        judge.document(&document.place, &document.bytes, &found);
+        judge.document(&document.place, &document.bytes, found);
     }
     if found.envelopes.is_empty() {
         judge.refuse(
@@ -187,7 +187,7 @@ impl Judge<'_> {
     }
 
     fn hold(&mut self, records: Vec<Record>, origin: &Origin<'_>, collected: &Collected) {
-        for record in records {
+        for mut record in records {
             let files = record.subject.artifacts.len();
             let Some(left) = self.left_files.checked_sub(files) else {
                 let why = format!("its records name more than {NAMED_FILES_MAX} files in all");
@@ -195,7 +195,7 @@ impl Judge<'_> {
             };
             self.left_files = left;
             let mut signers = origin.signers.to_vec();
-            signers.retain(|signer| self.trust.entitles(signer, &record));
+            self.trust.keep_entitled(&mut signers, &mut record);
             let standing = match (origin.signers.is_empty(), signers.is_empty()) {
                 (true, _) => origin.signed_by_nobody_known,
                 (false, true) => Standing::NotEntitled,
@@ -278,8 +278,8 @@ impl Judge<'_> {
                 step.predicate
             );
             self.refuse(Named::MissingStep, &place, why);
-            self.tell_of_the_uncounted(&candidates, &place);
         }
+        self.tell_of_the_uncounted(&candidates, (met, &place));
         self.held = held;
         let mut shown_by: Vec<String> = shown_by
             .iter()
@@ -330,8 +330,9 @@ impl Judge<'_> {
         found
     }
 
-    /// Why records about an unmet step do not count.
-    fn tell_of_the_uncounted(&mut self, candidates: &[&Held], place: &str) {
+    /// Why records about a step do not count: reasons to refuse where it is not met. Where it is met
+    /// what they say is told, since it may be otherwise.
+    fn tell_of_the_uncounted(&mut self, candidates: &[&Held], (met, place): (bool, &str)) {
         for held in candidates {
             let (name, why) = match held.standing {
                 Standing::Counts => continue,
@@ -355,6 +356,18 @@ impl Judge<'_> {
                     "what it rests on is not in the bundle",
                 ),
             };
+            if met {
+                let said: String = match &held.record.value {
+                    Value::Known(fact) => fact.to_string(),
+                    Value::Unknown(reason) => format!("unknown ({reason})"),
+                };
+                let said: String = said.chars().take(200).collect();
+                let (found_in, predicate) = (&held.found_in, held.record.predicate);
+                self.note(format!(
+                    "{place}: {found_in} does not count, {why}; it says that {predicate} is {said}"
+                ));
+                continue;
+            }
             self.refuse(name, place, format!("{}: {why}", held.found_in));
         }
     }

@@ -423,7 +423,8 @@ fn counting<'c>(found: &mut Found, case: &Case<'c>, predicates: &[&str]) -> Vec<
 /// Whether evidence counts: as it was verified, and once more by its dates and its build.
 fn standing(held: &Held, case: &Case<'_>) -> Result<(), String> {
     let record = &held.record;
-    if held.standing != Standing::Counts {
+    // Without what it rests on it can't reassure; what it says against the product is not lost.
+    if !matches!(held.standing, Standing::Counts | Standing::EvidenceMissing) {
         return Err(held.standing.to_string());
     }
     let on = |date: &evidence::Date| Date::parse(&date.to_string());
@@ -467,7 +468,8 @@ fn evidence_says(found: &mut Found, (held, side): (&Held, Side), what: &str) {
     let adverse = side == found.finding.name.adverse_side();
     if !adverse && !held.may_reassure() {
         found.missing(format!(
-            "{what} by {} can't reassure: it takes somebody independent, and a method that shows it",
+            "{what} by {} can't reassure: it takes somebody independent, a method that shows it, and what it \
+             rests on",
             record.asserted_by
         ));
         return;

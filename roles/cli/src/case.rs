@@ -159,6 +159,10 @@ impl Check {
 
     /// Why it passes, or why not.
     fn passes(&self, folder: &Path) -> Result<String, String> {
+        let expects_run = self.exit.is_some() || self.output_has.is_some();
+        if self.file.is_some() && (expects_run || !self.command.is_empty()) {
+            return Err("it is both a file and a command".to_owned());
+        }
         if let Some(file) = &self.file {
             let bytes = fs::read(folder.join(file)).map_err(|error| format!("{file}: {error}"))?;
             let wanted = self.sha256.as_deref().ok_or("it names no `sha256`")?;
@@ -174,7 +178,13 @@ impl Check {
             .current_dir(folder)
             .stdin(Stdio::null())
             .output()
-            .map_err(|error| format!("{program} did not start: {error}"))?;
+            .map_err(|error| {
+                let hint = match error.kind() {
+                    io::ErrorKind::NotFound => "; is it installed, and in the PATH?",
+                    _ => "",
+                };
+                format!("{program} did not start: {error}{hint}")
+            })?;
         if output.status.code() != Some(exit) {
             let last = String::from_utf8_lossy(&output.stderr);
             let last = last.lines().last().unwrap_or_default();

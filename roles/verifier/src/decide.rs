@@ -1,24 +1,18 @@
 //! `candor decide`: a system, a dossier, evidence and a pack become a decision.
 
-use evidence::collect::{Input, collect};
 use evidence::envelope::Envelope;
-use evidence::trust::{
-    Attachments, Step, Strictness, TRUST_FORMAT, Trust, TrustPolicy, TrustSubject, TrustedSigner,
-};
-use evidence::verify::{read_unverified, verify};
-use evidence::{Artifact, Held, Predicate, Sha256Digest, json};
+use evidence::json;
 use policy::{Acceptance, Case, Date, Dossier, Pack, System};
 use proto::Question;
 use seal::PublicKey;
 
 use crate::answer::Answer;
+use crate::evidence_for::Judge;
 use crate::files::{self, File};
 use crate::verify::day_of;
 
 /// What a signed acceptance of risk is sent as.
 const RISK_ACCEPTANCE: &str = "application/vnd.candor.risk-acceptance+json";
-/// Notes on evidence that are told.
-const NOTES_MAX: usize = 20;
 
 /// Decides, and says why.
 pub(crate) fn decide(question: &Question, files: &[File]) -> Result<String, String> {
@@ -26,7 +20,8 @@ pub(crate) fn decide(question: &Question, files: &[File]) -> Result<String, Stri
     let system = read(files, "system", System::parse)?.ok_or("there is no system file")?;
     let dossier = dossier(question, files)?;
     let pack = pack(question, files, as_of)?;
-    let (evidence, notes) = evidence_for((&system, &dossier), question, files)?;
+    let mut judge = Judge::new(question, files)?;
+    let (evidence, notes) = judge.judge(&system, &dossier)?;
     let acceptance = acceptance(files, (&pack, &system))?;
     let case = Case {
         system: &system,
@@ -131,132 +126,6 @@ fn built_in<'t>(
             "there is no file and no built-in {what} with that name; built in are {}",
             known.join(", ")
         )
-    })
-}
-
-/// The evidence, judged by the keys that the system file names: what is about the product against
-/// the dossier's build, what is about the system against the system's name.
-pub(crate) fn evidence_for(
-    (system, dossier): (&System, &Dossier),
-    question: &Question,
-    files: &[File],
-) -> Result<(Vec<Held>, Vec<String>), String> {
-    let day = day_of(question)?;
-    let inputs: Vec<Input<'_>> = files
-        .iter()
-        .filter(|file| file.part == "bundle")
-        .map(|file| Input {
-            label: &file.label,
-            source: file,
-        })
-        .collect();
-    if inputs.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
-    }
-    let found = collect(&inputs);
-    if system.signers.is_empty() {
-        let note = "the system file names no `[[signer]]`: no evidence counts".to_owned();
-        return Ok((read_unverified(&found).records, vec![note]));
-    }
-    let of_product = trust(system, product_subject(dossier)?)?;
-    let of_system = trust(system, system_subject(system)?)?;
-    let trust_of = |policy: &TrustPolicy| {
-        let text = serde_json::to_vec(policy).map_err(|error| error.to_string())?;
-        Trust::read(&text, None, day).map_err(|error| format!("the system file's signers: {error}"))
-    };
-    let product = verify(&trust_of(&of_product)?, day, found);
-    let system_found = verify(&trust_of(&of_system)?, day, collect(&inputs));
-    let is_of_system = |held: &&Held| policy::is_about_system(held.record.predicate.name());
-    let mut records: Vec<Held> = product
-        .records
-        .iter()
-        .filter(|held| !is_of_system(held))
-        .cloned()
-        .collect();
-    records.extend(system_found.records.iter().filter(is_of_system).cloned());
-    let refusals = product.refusals.iter().filter(|refusal| {
-        // The other of both judgements is about these.
-        refusal.name.as_str() != "wrong-subject" && refusal.name.as_str() != "missing-step"
-    });
-    let notes = refusals
-        .take(NOTES_MAX)
-        .map(|refusal| format!("evidence: {}: {}", refusal.place, refusal.text));
-    Ok((records, notes.collect()))
-}
-
-fn product_subject(dossier: &Dossier) -> Result<TrustSubject, String> {
-    let digest = |text: &str| {
-        Sha256Digest::parse(text).ok_or_else(|| format!("{text:?} in the dossier is no SHA-256"))
-    };
-    let artifacts = dossier.artifacts.iter().map(|text| {
-        Ok(Artifact {
-            name: "a file of the product".to_owned(),
-            sha256: digest(text)?,
-        })
-    });
-    let mut artifacts: Vec<Artifact> = artifacts.collect::<Result<_, String>>()?;
-    if artifacts.is_empty() {
-        // A dossier that names no build: no evidence is about it.
-        artifacts.push(Artifact {
-            name: "no build is named".to_owned(),
-            sha256: Sha256Digest::of(b"no build is named"),
-        });
-    }
-    Ok(TrustSubject {
-        artifacts,
-        configuration: dossier.configuration.as_deref().map(digest).transpose()?,
-        rule_release: dossier.rule_release.clone(),
-        region: dossier.region.clone(),
-    })
-}
-
-fn system_subject(system: &System) -> Result<TrustSubject, String> {
-    let sha256 = Sha256Digest::parse(&system.name_sha256()).ok_or("a digest is none")?;
-    Ok(TrustSubject {
-        artifacts: vec![Artifact {
-            name: system.name.clone(),
-            sha256,
-        }],
-        configuration: None,
-        rule_release: None,
-        region: None,
-    })
-}
-
-/// The system's signers as a trust policy. It asks for nothing: what is missing is the pack's
-/// business.
-fn trust(system: &System, subject: TrustSubject) -> Result<TrustPolicy, String> {
-    let signers: Vec<TrustedSigner> = system
-        .signers
-        .iter()
-        .map(|signer| TrustedSigner {
-            name: signer.name.clone(),
-            keys: vec![signer.key.clone()],
-            party: signer.party,
-            predicates: None,
-            methods: None,
-        })
-        .collect();
-    let names = signers.iter().map(|signer| signer.name.clone()).collect();
-    let predicate = Predicate::parse("vendor_claim").ok_or("a predicate is missing")?;
-    Ok(TrustPolicy {
-        format: TRUST_FORMAT.to_owned(),
-        name: system.name.clone(),
-        expires: None,
-        subject,
-        signers,
-        steps: vec![Step {
-            name: "anything".to_owned(),
-            predicate,
-            value: None,
-            signers: names,
-            at_least: 1,
-            methods: None,
-            age_days_max: None,
-        }],
-        unknown_signers: Strictness::Ignore,
-        unknown_predicates: Strictness::Ignore,
-        attachments: Attachments::Optional,
     })
 }
 

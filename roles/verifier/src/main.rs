@@ -9,6 +9,7 @@
 mod allowed_calls;
 mod answer;
 mod decide;
+mod evidence_for;
 mod files;
 mod jail;
 mod portfolio;

@@ -1,12 +1,13 @@
 //! `candor decide --portfolio`: many systems and many products, and what has to be decided again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use policy::{Dossier, Grounds, System};
+use policy::{Dossier, Grounds, PortfolioRow, System};
 use proto::Question;
 
 use crate::answer::Answer;
-use crate::decide::{day, evidence_for, pack, read};
+use crate::decide::{day, pack, read};
+use crate::evidence_for::{Judge, bounded};
 use crate::files::{self, File};
 
 /// Decides each product on each system. Ends with 0: each decision is in the table.
@@ -15,18 +16,20 @@ pub(crate) fn decide_all(question: &Question, files: &[File]) -> Result<String, 
     let systems = read(files, "systems", System::parse_list)?.ok_or("there are no systems")?;
     let pack = pack(question, files, as_of)?;
     let dossiers = dossiers(question, files)?;
-    // Evidence is about one build and one system; in a table it is judged for the first of each.
-    let (Some(system), Some(dossier)) = (systems.first(), dossiers.first()) else {
+    if systems.is_empty() || dossiers.is_empty() {
         return Err("there is no dossier".to_owned());
-    };
-    let (evidence, _) = evidence_for((system, dossier), question, files)?;
+    }
     let grounds = Grounds {
         dossiers: &dossiers,
-        evidence: &evidence,
+        evidence: &[],
         pack: &pack,
         as_of,
     };
-    let rows = policy::portfolio(&systems, &grounds);
+    let mut judge = Judge::new(question, files)?;
+    let (rows, notes) = match judge.has_nothing() {
+        true => (policy::portfolio(&systems, &grounds), Vec::new()),
+        false => by_pair(&systems, &grounds, &mut judge)?,
+    };
     let earlier = earlier(files)?;
     let before = |system: &str, product: &str| {
         earlier
@@ -44,6 +47,7 @@ pub(crate) fn decide_all(question: &Question, files: &[File]) -> Result<String, 
             text.push(format!("{outcome:<16} {name}: {}", dossier.product));
         }
     }
+    text.extend(notes.iter().cloned());
     if !earlier.is_empty() {
         text.push(format!("reopened: {}", reopened.len()));
     }
@@ -54,14 +58,47 @@ pub(crate) fn decide_all(question: &Question, files: &[File]) -> Result<String, 
         ));
     }
     let node = policy::portfolio_to_json(&systems, (&rows, &grounds), &reopened);
-    let report: serde_json::Value =
+    let mut report: serde_json::Value =
         serde_json::from_str(&policy::write_json(&node)).map_err(|error| error.to_string())?;
+    if let Some(report) = report.as_object_mut() {
+        report.insert("warnings".to_owned(), notes.into());
+    }
     Answer {
         exit: 0,
         text,
         report,
     }
     .to_json()
+}
+
+/// Decides each pair by itself: evidence is about one build and one system, and each system's own
+/// signers judge it.
+fn by_pair(
+    systems: &[System],
+    grounds: &Grounds<'_>,
+    judge: &mut Judge,
+) -> Result<(Vec<PortfolioRow>, Vec<String>), String> {
+    let mut rows = Vec::new();
+    let mut notes = BTreeSet::new();
+    for (place, system) in systems.iter().enumerate() {
+        let mut outcomes = Vec::new();
+        for dossier in grounds.dossiers {
+            let (evidence, told) = judge.judge(system, dossier)?;
+            notes.extend(told);
+            let pair = Grounds {
+                dossiers: std::slice::from_ref(dossier),
+                evidence: &evidence,
+                ..*grounds
+            };
+            let row = policy::portfolio(std::slice::from_ref(system), &pair);
+            outcomes.extend(row.into_iter().flat_map(|row| row.outcomes));
+        }
+        rows.push(PortfolioRow {
+            system: place,
+            outcomes,
+        });
+    }
+    Ok((rows, bounded(notes.into_iter().collect())))
 }
 
 fn dossiers(question: &Question, files: &[File]) -> Result<Vec<Dossier>, String> {

@@ -57,7 +57,7 @@ pub(crate) fn verify(question: &Question, files: &[File]) -> Result<String, Stri
             source: file,
         })
         .collect();
-    told(judge(&trust, day, collect(&inputs))).to_json()
+    told(judge(&trust, day, &collect(&inputs))).to_json()
 }
 
 /// The day that was named, or today as `candor` counts it.

@@ -159,7 +159,7 @@ fn held(letter: u8, payload: &str, policy: &str) -> Vec<Held> {
         label: "e",
         source: &envelope.as_bytes(),
     };
-    verify(&trust, day, collect(&[input])).records
+    verify(&trust, day, &collect(&[input])).records
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_cosign_bundle_is_opened_and_its_certificate_is_not_believed() {
         label: "e",
         source: &by_key.as_bytes(),
     };
-    let verified = verify(&trust, day, collect(&[input]));
+    let verified = verify(&trust, day, &collect(&[input]));
     assert_eq!(verified.records[0].standing, Standing::Counts);
     let mut der = vec![
         0x30, 0x20, 0x06, 0x03, 0x55, 0x1d, 0x11, 0x04, 0x0f, 0x30, 0x0d, 0x81, 0x0b,

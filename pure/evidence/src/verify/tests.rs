@@ -50,7 +50,7 @@ fn judged(policy: &str, day: Date, envelopes: &[String]) -> Verified {
         label: "bundle",
         source: &bundle.as_slice(),
     };
-    verify(&trust, day, collect(&[input]))
+    verify(&trust, day, &collect(&[input]))
 }
 
 fn refused(verified: &Verified) -> Vec<&'static str> {
@@ -193,7 +193,58 @@ fn the_maker_reassures_about_nothing() {
     assert!(!verified.records[0].may_reassure());
     // Nor by calling its word an observation.
     let verified = judged(&of_vendor, day(), &[signed(&[honest()], &[key(b'M')])]);
-    assert_eq!(refused(&verified), ["missing-step", "not-entitled"]);
+    assert_eq!(refused(&verified), ["missing-step"]);
+    assert!(!verified.records[0].may_reassure());
+    // Nor by signing what a lab observed.
+    let verified = judged(
+        &of_vendor,
+        day(),
+        &[signed(&[honest()], &[key(b'A'), key(b'M')])],
+    );
+    assert_eq!(refused(&verified), ["missing-step"]);
+}
+
+#[test]
+fn an_admission_that_the_maker_calls_an_observation_is_not_lost() {
+    let leaks = record("canary_left", Fact::Flag(true));
+    for method in [Method::Observed, Method::Reproduced] {
+        let mut leaks = leaks.clone();
+        leaks.method = method;
+        let envelopes = [
+            signed(&[honest()], &[key(b'A')]),
+            signed(&[leaks], &[key(b'M')]),
+        ];
+        let stated = policy().replacen(
+            "\"party\": \"vendor\"",
+            "\"party\": \"vendor\", \"methods\": [\"vendor-stated\"]",
+            1,
+        );
+        for policy in [policy(), stated] {
+            let verified = judged(&policy, day(), &envelopes);
+            assert_eq!(
+                refused(&verified),
+                ["contradicted", "wrong-value", "missing-step"]
+            );
+            assert_eq!(verified.records[1].record.method, Method::VendorStated);
+        }
+    }
+}
+
+#[test]
+fn what_does_not_count_is_told_where_the_step_is_met() {
+    let mut ended = record("canary_left", Fact::Flag(true));
+    ended.expires = Some(Date::parse("2026-11-20").unwrap());
+    let envelopes = [
+        signed(&[honest()], &[key(b'A')]),
+        signed(&[ended], &[key(b'A')]),
+    ];
+    let verified = judged(&policy(), day(), &envelopes);
+    assert!(verified.satisfied, "{:?}", verified.refusals);
+    let note = &verified.notes[0];
+    assert!(
+        note.contains("its time is over") && note.contains("canary_left is yes"),
+        "{note}"
+    );
 }
 
 #[test]
@@ -282,7 +333,7 @@ fn no_changed_byte_of_a_bundle_is_let_through() {
             label: "bundle",
             source: &bytes,
         };
-        verify(&trust, day(), collect(&[input])).satisfied
+        verify(&trust, day(), &collect(&[input])).satisfied
     };
     assert!(satisfied(&whole));
     let ends = whole.len() - 1024;
