@@ -1,24 +1,25 @@
 //! The answers about a bundle, from nothing but its bytes.
 
 mod changes;
+mod doubts;
 mod files;
 mod network;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lab::answers::{
     Answer, Answers, CanaryHit, Collects, CouldCollect, FORMAT, Gap, Outcome, POINTERS_MAX, Place,
     Pointer, Verdict,
 };
-use lab::bundle::{self, Detector, EndState, Environment, RunCanaries, RunName};
-use lab::plan::PAIRS_CONCLUSIVE;
+use lab::bundle::{self, Detector, EndState, Environment, RunCanaries};
 use lab::{Plan, Product};
 
 use crate::bundle::{Bundle, Refused};
 use crate::run::{self, Run};
 
-/// What looked for leaks; the version changes whenever the search may find something else.
-const SEARCH_VERSION: &str = "1";
+/// What looked for leaks; the version changes whenever the search, or what is said
+/// of it, may come out otherwise.
+const SEARCH_VERSION: &str = "2";
 /// Findings that are listed.
 const HITS_MAX: usize = 1000;
 
@@ -50,6 +51,7 @@ pub fn answer(bundle: &Bundle<'_>) -> Result<Answers, Refused> {
         pairs: record.pairs,
         complete_runs: count(record.runs.iter().filter(|run| run.incomplete.is_empty())),
         triggers: triggers(&record),
+        phases: doubts::phases(&record),
         detectors: detectors(),
         limits: limits(),
         collects: Collects {
@@ -119,17 +121,9 @@ impl Record {
             .map_err(|error| bad(bundle::CANARIES, error))?;
         let canaries: BTreeMap<&str, &RunCanaries> =
             canaries.iter().map(|one| (one.run.as_str(), one)).collect();
-        let runs = RunName::all(plan.pairs);
-        let runs = runs.map(|name| {
-            run::read(
-                bundle,
-                &plan,
-                name,
-                canaries.get(name.to_string().as_str()).copied(),
-            )
-        });
+        let runs = run::read_all(bundle, &plan, &canaries);
         Ok(Self {
-            runs: runs.collect(),
+            runs,
             pairs: plan.pairs,
             product: product.map_err(|mistake| Refused(mistake.to_string()))?,
             environment: environment.map_err(|error| bad(bundle::ENVIRONMENT, error))?,
@@ -239,7 +233,7 @@ fn canary_hits(record: &Record) -> Answer<Vec<CanaryHit>> {
 fn outcome(record: &Record, canaries: &Answer<Vec<CanaryHit>>) -> Outcome {
     let found = canaries.as_value().map(Vec::as_slice).unwrap_or_default();
     let (verdict, reasons) = if found.is_empty() {
-        let reasons = doubts(record);
+        let reasons = doubts::all(record);
         match reasons.is_empty() {
             true => (Verdict::NoFlowSeen, vec![no_flow(record)]),
             false => (Verdict::NotConclusive, reasons),
@@ -279,57 +273,6 @@ fn no_flow(record: &Record) -> String {
     )
 }
 
-/// Why "no flow seen" may not be said.
-fn doubts(record: &Record) -> Vec<String> {
-    let mut doubts = Vec::new();
-    let left: Vec<&Run> = record
-        .runs
-        .iter()
-        .filter(|run| run.network.first_left.is_some())
-        .collect();
-    if let Some(first) = left.first() {
-        doubts.push(format!(
-            "packets left the enclosure in {} of {} runs (first in run {}), and no canary was found in them: whether they carry something of the documents is not known",
-            left.len(),
-            record.runs.len(),
-            first.name
-        ));
-    }
-    if record.pairs < PAIRS_CONCLUSIVE {
-        doubts.push(format!(
-            "{} pairs are too few to say anything of what was not seen; {PAIRS_CONCLUSIVE} are needed",
-            record.pairs
-        ));
-    }
-    let incomplete = record.runs.iter().filter(|run| !run.incomplete.is_empty());
-    if let Some((run, why)) = incomplete
-        .clone()
-        .find_map(|run| Some((run, run.incomplete.first()?)))
-    {
-        doubts.push(format!(
-            "{} runs are not complete; run {}: {why}",
-            incomplete.count(),
-            run.name
-        ));
-    }
-    doubts.extend(record.network_gap());
-    let unread = record
-        .runs
-        .iter()
-        .find(|run| !files::reads_documents(record, run));
-    if let Some(run) = unread {
-        let why = match run.trace.is_some() || run.opens.is_some() {
-            true => "no document was seen being opened",
-            false => "no observer was there to see whether the documents were opened",
-        };
-        doubts.push(format!(
-            "run {}: {why}, so that nothing was there to be sent",
-            run.name
-        ));
-    }
-    doubts
-}
-
 /// Phases that ran in every run.
 fn triggers(record: &Record) -> Vec<String> {
     let phases = record.plan.phases.iter().map(|phase| phase.name.as_str());
@@ -357,11 +300,8 @@ fn limits() -> Vec<String> {
 fn gaps(record: &Record) -> Vec<Gap> {
     let mut gaps: BTreeMap<String, u32> = BTreeMap::new();
     for run in &record.runs {
-        let all = run
-            .network_gaps
-            .iter()
-            .chain(&run.trace_gaps)
-            .chain(&run.incomplete);
+        let all = run.network_gaps.iter();
+        let all: BTreeSet<&String> = all.chain(&run.trace_gaps).chain(&run.incomplete).collect();
         for what in all {
             let runs = gaps.entry(what.clone()).or_default();
             *runs = runs.saturating_add(1);

@@ -1,8 +1,9 @@
 //! Packets of a capture, put together: each connection's bytes in each direction, each pair of
 //! ports' datagrams, and whatever else passed.
 //!
-//! Who is inside is told by who spoke first: the gateway never does. That only names the ends:
-//! what is searched is every byte, whoever seems to have sent it.
+//! Who sent a packet is what the capture says of it, since whoever is inside may write any address
+//! into it. Only where a capture says nothing, it is told by who spoke first: the gateway never
+//! does. What is searched is every byte, whoever seems to have sent it.
 
 use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,9 +24,7 @@ const HOLES_BYTES_MAX: usize = 128 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Network {
     pub(crate) flows: BTreeMap<Key, Flow>,
-    /// Packets that a kernel sends by itself and that go no further than the link.
-    pub(crate) link_noise: Vec<u64>,
-    /// The first packet that came from inside and was not that.
+    /// The first packet that came from inside, whatever it was.
     pub(crate) first_left: Option<u64>,
     pub(crate) trouble: BTreeSet<String>,
     outside: BTreeSet<IpAddr>,
@@ -104,17 +103,20 @@ impl Network {
                 .insert("a packet was not captured whole".to_owned());
         }
         let Some(headers) = packet::read(packet.bytes) else {
-            self.left(packet);
+            if packet.is_outbound != Some(false) {
+                self.left(packet);
+            }
             self.trouble.insert("a packet is not IP".to_owned());
             return;
         };
-        if !packet.is_plaintext && packet::is_link_noise(&headers) {
-            self.link_noise.push(packet.number);
-            // Not counted as leaving, but searched like all others.
-        } else if !packet.is_plaintext && !self.outside.contains(&headers.source) {
+        let direction = match packet.is_outbound {
+            Some(true) => Direction::Sent,
+            Some(false) => Direction::Received,
+            None => self.guessed(&headers),
+        };
+        if !packet.is_plaintext && direction == Direction::Sent {
             self.left(packet);
         }
-        let direction = self.direction(&headers);
         let key = key(&headers, direction, packet.is_plaintext);
         if self.flows.len() >= FLOWS_MAX && !self.flows.contains_key(&key) {
             self.trouble
@@ -142,7 +144,7 @@ impl Network {
         self.first_left.get_or_insert(packet.number);
     }
 
-    fn direction(&mut self, headers: &Headers<'_>) -> Direction {
+    fn guessed(&mut self, headers: &Headers<'_>) -> Direction {
         if self.outside.contains(&headers.source) {
             return Direction::Received;
         }

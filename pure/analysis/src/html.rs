@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use lab::Answers;
-use lab::answers::{Answer, Collects, Known, Place, Pointer, Verdict};
+use lab::answers::{Answer, Collects, Known, PhaseEnd, Place, Pointer, Verdict};
 
 const STYLE: &str = "body{font:11pt/1.45 Georgia,serif;max-width:60em;margin:2em auto;padding:0 1em;color:#111;background:#fff}h1{font-size:1.6em}h2{font-size:1.25em;border-bottom:1px solid #555;margin-top:2em}table{border-collapse:collapse;width:100%;margin:.6em 0}th,td{border:1px solid #777;padding:.25em .5em;text-align:left;vertical-align:top;overflow-wrap:anywhere}th{background:#eee}.outcome{border:2px solid #111;padding:.6em 1em}.where{font:8.5pt monospace;color:#333}caption{text-align:left;font-weight:bold;padding:.3em 0}@page{size:A4;margin:18mm}@media print{body{margin:0;max-width:none;font-size:10pt}h2{break-after:avoid}tr{break-inside:avoid}}";
 
@@ -160,6 +160,12 @@ fn head(page: &mut Page, answers: &Answers) {
             answers.triggers.join(", ")
         ),
     );
+    let rows = answers.phases.iter().flat_map(|phase| {
+        let row = |end: &PhaseEnd| vec![phase.phase.clone(), end.end.clone(), end.runs.to_string()];
+        phase.ends.iter().map(row)
+    });
+    let rows = rows.collect();
+    page.table("How the phases ended", &["Phase", "End", "Runs"], rows);
     page.heading("What this does not say");
     page.list(&answers.limits);
 }

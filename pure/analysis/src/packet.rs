@@ -53,34 +53,6 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Headers<'_>> {
     }
 }
 
-/// Whether a packet never leaves the link: what a kernel says by itself when an interface appears.
-/// It must carry nothing beyond what such a message has.
-pub(crate) fn is_link_noise(headers: &Headers<'_>) -> bool {
-    let IpAddr::V6(destination) = headers.destination else {
-        return false;
-    };
-    let IpAddr::V6(source) = headers.source else {
-        return false;
-    };
-    let is_near = source.is_unspecified() || source.is_unicast_link_local();
-    let is_link = destination.is_multicast()
-        && destination
-            .segments()
-            .first()
-            .is_some_and(|first| first & 0xf == 2);
-    match headers.content {
-        // Router solicitation, neighbour solicitation, reports of listeners (RFC 4861, 3810, 2710).
-        Content::Icmp { kind: 133, payload } => is_near && is_link && payload.len() <= 16,
-        Content::Icmp { kind: 135, payload } => is_near && is_link && payload.len() <= 32,
-        Content::Icmp {
-            kind: 131 | 132,
-            payload,
-        } => is_near && is_link && payload.len() <= 24,
-        Content::Icmp { kind: 143, payload } => is_near && is_link && payload.len() <= 128,
-        _ => false,
-    }
-}
-
 fn version_4(bytes: &[u8]) -> Option<Headers<'_>> {
     let words = usize::from(bytes.first()? & 15);
     let total = usize::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?));

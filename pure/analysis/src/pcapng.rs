@@ -19,6 +19,8 @@ pub(crate) struct Packet<'a> {
     pub(crate) at: u64,
     /// Whether it is of the interface with the plaintext of intercepted streams.
     pub(crate) is_plaintext: bool,
+    /// Whether it left the subject, where the capture says so.
+    pub(crate) is_outbound: Option<bool>,
     /// Whether all of it was captured.
     pub(crate) is_whole: bool,
     /// From the IP header on.
@@ -178,10 +180,33 @@ fn enhanced<'a>(
             .saturating_add(1),
         at: u64::try_from(at).unwrap_or(u64::MAX),
         is_plaintext: interface.is_plaintext,
+        is_outbound: is_outbound(order, body.get(end.next_multiple_of(4)..)),
         is_whole: usize::try_from(original) == Ok(captured),
         bytes,
     });
     Ok(())
+}
+
+/// The direction in a packet's flags; none where they are missing or do not say it.
+fn is_outbound(order: Order, options: Option<&[u8]>) -> Option<bool> {
+    let mut options = options?;
+    loop {
+        let code = u16_at(order, options, 0)?;
+        let length = usize::from(u16_at(order, options, 2)?);
+        match (code, length) {
+            (0, _) => return None,
+            (2, 4) => {
+                return match u32_at(order, options, 4)? & 3 {
+                    1 => Some(false),
+                    2 => Some(true),
+                    _ => None,
+                };
+            }
+            _ => {}
+        }
+        let step = length.next_multiple_of(4).saturating_add(4);
+        options = options.get(step..)?;
+    }
 }
 
 fn u32_at(order: Order, bytes: &[u8], at: usize) -> Option<u32> {
@@ -206,13 +231,22 @@ pub(crate) mod tests {
 
     /// A capture with these packets: whether each is of the plaintext interface, and its bytes.
     pub(crate) fn written(packets: &[(bool, Vec<u8>)]) -> Vec<u8> {
+        let packets = packets.iter();
+        let packets: Vec<_> = packets
+            .map(|(is_plaintext, packet)| (*is_plaintext, None, packet.clone()))
+            .collect();
+        flagged(&packets)
+    }
+
+    /// The same, with the flags that say where each packet went.
+    pub(crate) fn flagged(packets: &[(bool, Option<u32>, Vec<u8>)]) -> Vec<u8> {
         let mut bytes = block(
             0x0a0d_0d0a,
             &[&BYTE_ORDER.to_le_bytes()[..], &[1, 0, 0, 0], &[255; 8]].concat(),
         );
         bytes.extend(interface_block("tun"));
         bytes.extend(interface_block("plaintext"));
-        for ((is_plaintext, packet), at) in packets.iter().zip(1_u32..) {
+        for ((is_plaintext, flags, packet), at) in packets.iter().zip(1_u32..) {
             let length = u32::try_from(packet.len()).unwrap().to_le_bytes();
             let mut body = u32::from(*is_plaintext).to_le_bytes().to_vec();
             body.extend(0_u32.to_le_bytes());
@@ -221,6 +255,12 @@ pub(crate) mod tests {
             body.extend(length);
             body.extend(packet);
             body.resize(body.len().next_multiple_of(4), 0);
+            if let Some(flags) = flags {
+                // A comment first, then the flags.
+                body.extend([1, 0, 1, 0, b'x', 0, 0, 0, 2, 0, 4, 0]);
+                body.extend(flags.to_le_bytes());
+                body.extend([0; 4]);
+            }
             bytes.extend(block(6, &body));
         }
         bytes
@@ -238,6 +278,20 @@ pub(crate) mod tests {
     fn block(kind: u32, body: &[u8]) -> Vec<u8> {
         let length = u32::try_from(body.len() + 12).unwrap().to_le_bytes();
         [&kind.to_le_bytes()[..], &length, body, &length].concat()
+    }
+
+    #[test]
+    fn where_a_packet_went_is_read_from_its_flags() {
+        let flags = [None, Some(0), Some(1), Some(2), Some(3), Some(0x1fd)];
+        let packets = flags.map(|flags| (false, flags, vec![0x45; 21]));
+        let bytes = flagged(&packets);
+        let told: Vec<_> = read(&bytes)
+            .packets
+            .iter()
+            .map(|packet| packet.is_outbound)
+            .collect();
+        let expected = [None, None, Some(false), Some(true), None, Some(false)];
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -24,6 +24,10 @@ pub(crate) type Lined<T> = Vec<(u64, T)>;
 #[derive(Debug, Default)]
 pub(crate) struct Run {
     pub(crate) name: String,
+    /// Whether the bundle has anything of it.
+    pub(crate) is_made: bool,
+    /// Whether what its commands printed is in the bundle.
+    pub(crate) has_output: bool,
     pub(crate) trace: Option<Lined<Event>>,
     pub(crate) opens: Option<Lined<Event>>,
     pub(crate) gateway: Lined<gateway::Event>,
@@ -54,15 +58,47 @@ pub(crate) struct Hit {
     pub(crate) count: u64,
 }
 
-/// Reads one run.
-pub(crate) fn read(
+/// The members of a run.
+const MEMBERS: [&str; 7] = [
+    bundle::TRACE,
+    bundle::OPENS,
+    bundle::CAPTURE,
+    bundle::GATEWAY,
+    bundle::CHANGES,
+    bundle::PHASES,
+    bundle::OUTPUT,
+];
+
+/// Reads all runs of a plan.
+pub(crate) fn read_all(
     bundle: &Bundle<'_>,
     plan: &Plan,
-    name: RunName,
-    canaries: Option<&RunCanaries>,
-) -> Run {
+    canaries: &BTreeMap<&str, &RunCanaries>,
+) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    let mut failed: Option<String> = None;
+    for name in RunName::all(plan.pairs) {
+        let text = name.to_string();
+        let mut members = MEMBERS.iter();
+        if !members.any(|member| bundle.member(&name.member(member)).is_some()) {
+            runs.push(Run::not_made(text, failed.as_deref()));
+            continue;
+        }
+        let run = read(bundle, plan, name, canaries.get(text.as_str()).copied());
+        if failed.is_none() && run.has_failed() {
+            failed = Some(text);
+        }
+        runs.push(run);
+    }
+    runs
+}
+
+/// Reads one run.
+fn read(bundle: &Bundle<'_>, plan: &Plan, name: RunName, canaries: Option<&RunCanaries>) -> Run {
     let mut run = Run {
         name: name.to_string(),
+        is_made: true,
+        has_output: bundle.member(&name.member(bundle::OUTPUT)).is_some(),
         ..Run::default()
     };
     let member = |member: &str| bundle.member(&name.member(member));
@@ -135,6 +171,27 @@ fn records<T: serde::de::DeserializeOwned>(
 }
 
 impl Run {
+    /// A run that the bundle has nothing of: after one that failed, no other is begun.
+    fn not_made(name: String, failed: Option<&str>) -> Self {
+        let why = match failed {
+            Some(failed) => format!("it was not made, since {failed} failed"),
+            None => "it is not in the bundle".to_owned(),
+        };
+        let why = BTreeSet::from([why]);
+        Self {
+            name,
+            network_gaps: why.clone(),
+            trace_gaps: why.clone(),
+            incomplete: why,
+            ..Self::default()
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        let mut phases = self.phases.iter();
+        phases.any(|(_, phase)| matches!(phase.end_state, EndState::Failed(_)))
+    }
+
     fn note_lost(&mut self) {
         let all = self.trace.iter().chain(&self.opens).flatten();
         for (_, event) in all {

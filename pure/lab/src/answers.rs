@@ -33,6 +33,9 @@ pub struct Answers {
     pub complete_runs: u32,
     /// The phases that were run in every complete run: what was tried.
     pub triggers: Vec<String>,
+    /// How each phase of the plan ended.
+    #[serde(default)]
+    pub phases: Vec<PhaseEnds>,
     /// What looked for leaks.
     pub detectors: Vec<Detector>,
     /// What these answers do not say.
@@ -51,6 +54,24 @@ pub struct Answers {
     pub observers: Answer<Agreement>,
     /// What is missing from the record.
     pub gaps: Vec<Gap>,
+}
+
+/// How a phase ended, over all runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseEnds {
+    /// Which.
+    pub phase: String,
+    /// The different ends.
+    pub ends: Vec<PhaseEnd>,
+}
+
+/// One of a phase's ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseEnd {
+    /// In words: `status 0`.
+    pub end: String,
+    /// In how many runs.
+    pub runs: u32,
 }
 
 /// What it comes down to.

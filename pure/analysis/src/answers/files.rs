@@ -44,16 +44,43 @@ const CLASSES: &[(&[u8], &str)] = &[
     (b"/run/", "temporary files"),
 ];
 
-/// Whether somebody saw one of the documents being opened.
-pub(super) fn reads_documents(record: &Record, run: &Run) -> bool {
-    let mut events = run.trace.iter().chain(&run.opens).flatten();
-    events.any(|(_, event)| match event {
-        Event::Open {
+/// Families of sockets whose refusal keeps nothing in: sockets of this machine, the kernel's own,
+/// and its ciphers, which some programs try for digests.
+const FAMILIES_WITHIN: [&str; 3] = ["1", "16", "38"];
+
+/// How many of the documents nobody was seen opening; nothing where there is none such.
+pub(super) fn unopened(run: &Run) -> Option<usize> {
+    let mut left: BTreeSet<&[u8]> = run.document_names.iter().map(String::as_bytes).collect();
+    if left.is_empty() {
+        return Some(0);
+    }
+    for (_, event) in run.trace.iter().chain(&run.opens).flatten() {
+        if let Event::Open {
             path,
             access: Access::Read | Access::Both,
             ..
-        } => is_document(record, run, &path.to_bytes()),
-        _ => false,
+        } = event
+        {
+            let path = path.to_bytes();
+            left.remove(path.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
+        }
+    }
+    (!left.is_empty()).then_some(left.len())
+}
+
+/// The first socket that was asked for and refused, with which something might have left.
+pub(super) fn refused_socket(run: &Run) -> Option<String> {
+    let mut events = run.trace.iter().flatten();
+    events.find_map(|(_, event)| match event {
+        Event::Privileged {
+            operation, detail, ..
+        } if operation == "raw-socket" => {
+            let detail = detail.as_str();
+            let family = detail.split(',').next().unwrap_or_default().trim();
+            let is_refused = detail.contains(" refused: ");
+            (is_refused && !FAMILIES_WITHIN.contains(&family)).then(|| format!("socket {detail}"))
+        }
+        _ => None,
     })
 }
 

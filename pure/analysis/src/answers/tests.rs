@@ -1,6 +1,6 @@
 //! What is answered about recordings that are made here.
 
-use lab::bundle::{Granted, Manifest, MemberEntry, PhaseRecord, Planted};
+use lab::bundle::{Granted, Manifest, MemberEntry, PhaseRecord, Planted, RunName};
 use lab::trace::{Access, FileId, Observer};
 use lab::ustar;
 use lab::{Escaped, lines};
@@ -15,8 +15,10 @@ const PAIRS: u32 = 59;
 /// What a run's files are, before they are bytes.
 struct Made {
     packets: Vec<(bool, Vec<u8>)>,
+    is_made: bool,
     phase: EndState,
-    opens_documents: bool,
+    opens_documents: usize,
+    operation: Option<&'static str>,
     lost: u64,
 }
 
@@ -24,8 +26,10 @@ impl Default for Made {
     fn default() -> Self {
         Self {
             packets: Vec::new(),
+            is_made: true,
             phase: EndState::Exited(0),
-            opens_documents: true,
+            opens_documents: usize::MAX,
+            operation: None,
             lost: 0,
         }
     }
@@ -64,7 +68,9 @@ fn bundle(pairs: u32, make: &dyn Fn(&str, &[canary::Document]) -> Made) -> Vec<u
             documents: documents.iter().map(planted).collect(),
             run,
         });
-        runs.extend(members_of(name, &made, &documents));
+        if made.is_made {
+            runs.extend(members_of(name, &made, &documents));
+        }
     }
     let mut members = vec![
         (
@@ -122,15 +128,17 @@ fn members_of(
         arguments: Vec::new(),
         file: Some(file(1)),
     }];
-    if made.opens_documents {
-        let path = format!("/documents/{}", documents[0].name);
+    for (document, inode) in documents.iter().take(made.opens_documents).zip(2..) {
+        let path = format!("/documents/{}", document.name);
         events.push(Event::Open {
             at: 2,
             pid: 7,
             path: Escaped::from(path.as_str()),
-            file: Some(file(2)),
+            file: Some(file(inode)),
             access: Access::Read,
         });
+    }
+    if made.opens_documents > 0 {
         events.push(Event::Read(lab::trace::Transfer {
             pid: 7,
             file: file(2),
@@ -140,6 +148,14 @@ fn members_of(
             last: 3,
             how: lab::trace::How::Read,
         }));
+    }
+    if let Some(detail) = made.operation {
+        events.push(Event::Privileged {
+            at: 3,
+            pid: 7,
+            operation: "raw-socket".to_owned(),
+            detail: detail.into(),
+        });
     }
     if made.lost > 0 {
         events.push(Event::Lost {
@@ -169,6 +185,7 @@ fn members_of(
         (name.member(bundle::GATEWAY), Vec::new()),
         (name.member(bundle::CHANGES), Vec::new()),
         (name.member(bundle::PHASES), lines::to_line(&phase).unwrap()),
+        (name.member(bundle::OUTPUT), b"printed\n".to_vec()),
     ]
 }
 
@@ -224,7 +241,7 @@ fn silence_in_59_pairs_is_no_flow_seen_and_never_more() {
 #[test]
 fn what_would_make_silence_worthless_is_not_conclusive() {
     type Case = (&'static str, u32, fn() -> Made);
-    let cases: [Case; 5] = [
+    let cases: [Case; 9] = [
         ("too few", PAIRS - 1, Made::default),
         ("not complete", PAIRS, || Made {
             phase: EndState::Failed("no such program".to_owned()),
@@ -234,8 +251,25 @@ fn what_would_make_silence_worthless_is_not_conclusive() {
             phase: EndState::Exited(127),
             ..Made::default()
         }),
-        ("no document was seen being opened", PAIRS, || Made {
-            opens_documents: false,
+        ("documents were never opened", PAIRS, || Made {
+            opens_documents: 0,
+            ..Made::default()
+        }),
+        ("lost events", PAIRS, || Made {
+            lost: 1,
+            ..Made::default()
+        }),
+        ("sockets that the enclosure refuses", PAIRS, || Made {
+            operation: Some("2, 3, 1 refused: Operation not permitted"),
+            ..Made::default()
+        }),
+        ("sockets that the enclosure refuses", PAIRS, || Made {
+            operation: Some("40, 1, 0 refused: Address family not supported by protocol"),
+            ..Made::default()
+        }),
+        // Nobody but the first document's reader was seen.
+        ("run 0003-b: ", PAIRS, || Made {
+            opens_documents: 1,
             ..Made::default()
         }),
         ("packets left", PAIRS, || Made {
@@ -255,6 +289,62 @@ fn what_would_make_silence_worthless_is_not_conclusive() {
         let reasons = answers.outcome.reasons.join(" ");
         assert!(reasons.contains(expected), "{expected}: {reasons}");
     }
+}
+
+#[test]
+fn a_scanner_that_read_next_to_nothing_is_not_conclusive_and_told() {
+    let answers = answers_about(&bundle(PAIRS, &|_, _| Made {
+        phase: EndState::Exited(70),
+        opens_documents: 1,
+        ..Made::default()
+    }));
+    assert_eq!(answers.outcome.exit, 2);
+    let all = canary::documents(&seed_of("0001-a"), &Plan::scan_only().unwrap().documents).len();
+    let reason = &answers.outcome.reasons[0];
+    let expected = format!(
+        "run 0001-a: {} of {all} documents were never opened",
+        all - 1
+    );
+    assert!(reason.starts_with(&expected), "{reason}");
+    let expected = "(scan: status 70); what it printed is in runs/0001-a/output.txt: tar -xOf BUNDLE runs/0001-a/output.txt";
+    assert!(reason.ends_with(expected), "{reason}");
+    assert_eq!(answers.phases[0].phase, "scan");
+    let end = &answers.phases[0].ends[0];
+    assert_eq!((end.end.as_str(), end.runs), ("status 70", 2 * PAIRS));
+}
+
+#[test]
+fn sockets_within_the_machine_are_no_attempt_to_leave() {
+    let details = [
+        "16, 3, 9 refused: Protocol not supported",
+        "16, 3, 0 = 3",
+        "17, 3, 768 = 4",
+    ];
+    for detail in details {
+        let answers = answers_about(&bundle(PAIRS, &|run, _| Made {
+            operation: (run == "0003-b").then_some(detail),
+            ..Made::default()
+        }));
+        assert_eq!(answers.outcome.exit, 0, "{:?}", answers.outcome);
+    }
+}
+
+#[test]
+fn runs_that_were_not_made_are_not_told_as_damaged() {
+    let answers = answers_about(&bundle(PAIRS, &|run, _| Made {
+        phase: EndState::Failed("no such program".to_owned()),
+        is_made: run == "0001-a",
+        ..Made::default()
+    }));
+    let reasons = answers.outcome.reasons.join("\n");
+    assert_eq!(answers.outcome.exit, 2);
+    assert!(
+        reasons.contains("run 0001-b: it was not made, since 0001-a failed"),
+        "{reasons}"
+    );
+    assert!(!reasons.contains("missing"), "{reasons}");
+    let gap = &answers.gaps[0];
+    assert_eq!(gap.runs, 2 * PAIRS - 1, "{:?}", answers.gaps);
 }
 
 #[test]

@@ -95,18 +95,51 @@ fn datagrams_follow_each_other() {
     assert_eq!(flow.sent.starts(), [0, 3]);
 }
 
+/// A report of listeners, as a kernel sends it, from any address.
+fn report(source: [u8; 16], extra: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x60, 0, 0, 0, 0, 16, 58, 1];
+    packet.extend(source);
+    packet.extend(ALL_ROUTERS);
+    packet.extend([143, 0, 0, 0, 0, 0, 0, 0]);
+    packet.extend(extra);
+    packet
+}
+
+const ALL_ROUTERS: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x16];
+const LINK_LOCAL: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+
 #[test]
-fn a_router_solicitation_is_noise_and_one_with_more_in_it_is_not() {
-    let solicitation = |extra: usize| {
-        let mut packet = vec![0x60, 0, 0, 0, 0, 16, 58, 255];
-        packet.extend([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
-        packet.extend([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
-        packet.extend([133, 0, 0, 0, 0, 0, 0, 0]);
-        packet.extend(vec![7; extra]);
-        packet
-    };
-    let quiet = assembled(vec![solicitation(8)]);
-    assert_eq!((quiet.link_noise, quiet.first_left), (vec![1], None));
-    let loud = assembled(vec![solicitation(100)]);
-    assert_eq!((loud.link_noise, loud.first_left), (vec![], Some(1)));
+fn what_looks_like_a_kernels_own_packets_has_left_like_any_other() {
+    for extra in [&[][..], &[7; 8], &[7; 100]] {
+        let network = assembled(vec![report(LINK_LOCAL, extra)]);
+        assert_eq!(network.first_left, Some(1), "{extra:?}");
+    }
+}
+
+#[test]
+fn a_forged_source_does_not_turn_what_leaves_into_what_comes() {
+    let packets = [
+        (false, Some(2), report(LINK_LOCAL, &[])),
+        (false, Some(1), tcp(false, 499, 0x12, b"in")),
+        // From the address that the first was sent to.
+        (false, Some(2), report(ALL_ROUTERS, b"secret")),
+        // From an address that seems to be outside.
+        (false, Some(2), tcp(false, 501, 0x10, b"out")),
+    ];
+    let bytes = pcapng::tests::flagged(&packets);
+    let network = Network::assemble(&pcapng::read(&bytes).packets);
+    let sent: Vec<u8> = network
+        .flows
+        .values()
+        .flat_map(|flow| flow.sent.bytes.clone())
+        .collect();
+    let sent = String::from_utf8_lossy(&sent);
+    assert!(sent.contains("secret") && sent.contains("out"), "{sent:?}");
+    assert!(!sent.contains("in"), "{sent:?}");
+    let forged = pcapng::tests::flagged(&packets[2..]);
+    let network = Network::assemble(&pcapng::read(&forged).packets);
+    assert_eq!(network.first_left, Some(1));
+    let only_in = pcapng::tests::flagged(&packets[1..2]);
+    let network = Network::assemble(&pcapng::read(&only_in).packets);
+    assert_eq!(network.first_left, None);
 }

@@ -50,6 +50,21 @@ impl Text {
             counted(answers.complete_runs.into(), "run", "runs"),
             listed(&answers.triggers, answers.triggers.len()),
         ));
+        self.phases(answers);
+    }
+
+    /// How each phase ended: a scanner that fails each time looks as quiet as an honest one.
+    fn phases(&mut self, answers: &Answers) {
+        let all = u64::from(answers.pairs).saturating_mul(2);
+        let all = counted(all, "run", "runs");
+        for phase in &answers.phases {
+            let ends: Vec<String> = phase
+                .ends
+                .iter()
+                .map(|one| format!("{} in {} of {all}", one.end, one.runs))
+                .collect();
+            self.line(&format!("  {}: {}", phase.phase, listed(&ends, NAMED_MAX)));
+        }
     }
 
     fn collects(&mut self, answers: &Answers) {
@@ -104,6 +119,16 @@ impl Text {
         self.answer("ran", &collects.executed, |executed| {
             let executed: Vec<String> = executed.iter().map(|one| one.path.to_string()).collect();
             listed(&executed, NAMED_MAX)
+        });
+        self.answer("privileged operations", &collects.privileges, |used| {
+            let used: Vec<String> = used
+                .iter()
+                .map(|one| {
+                    let times = counted(one.times, "time", "times");
+                    format!("{} ({times}: {})", one.operation, one.example)
+                })
+                .collect();
+            listed(&used, used.len())
         });
     }
 
