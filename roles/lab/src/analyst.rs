@@ -12,6 +12,8 @@ use crate::session::{Failure, beside};
 pub(crate) const PROGRAM: &str = "candor-lab-analyst";
 /// The longest answers.
 const ANSWERS_BYTES_MAX: u64 = 64 << 20;
+/// The most that is passed on of what it says.
+const TOLD_BYTES_MAX: u64 = 64 << 10;
 /// What it ends with where the run is not conclusive.
 const INCONCLUSIVE: u8 = 2;
 
@@ -32,12 +34,23 @@ fn ask(bundle: &Writer, program: &Path) -> Result<(Vec<u8>, u8), Failure> {
         .env_clear()
         .stdin(Stdio::from(bundle.file().try_clone()?))
         .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
+        // Its jail lets it write to pipes alone.
+        .stderr(Stdio::piped())
         .spawn()?;
+    let told = child.stderr.take().map(|from| {
+        std::thread::spawn(move || {
+            let mut from = from;
+            // What it says is worth no error.
+            let _ = io::copy(&mut (&mut from).take(TOLD_BYTES_MAX), &mut io::stderr());
+            let _ = io::copy(&mut from, &mut io::sink());
+        })
+    });
     let mut answers = Vec::new();
     let output = child.stdout.take().ok_or_else(no_answer)?;
     output.take(ANSWERS_BYTES_MAX).read_to_end(&mut answers)?;
     let status = child.wait()?;
+    // A thread that panicked has said so.
+    let _ = told.map(std::thread::JoinHandle::join);
     let exit = status.code().and_then(|code| u8::try_from(code).ok());
     match exit {
         Some(exit @ 0..=2) if !answers.is_empty() => Ok((answers, exit)),

@@ -302,6 +302,11 @@ impl Enclosure {
         }
     }
 
+    /// Whether anything lives inside beside the first process.
+    pub fn is_busy(&self) -> io::Result<bool> {
+        self.groups.holds_others(self.first_pid)
+    }
+
     /// Kills everything inside.
     pub fn kill(&self) -> io::Result<()> {
         self.groups.kill()

@@ -54,6 +54,12 @@ impl Request {
     /// Reads the options and the files that they name.
     pub(crate) fn read(arguments: &[String]) -> Result<Self, String> {
         let options = Options::read(arguments)?;
+        if options.product.is_none() && options.command.is_empty() {
+            return Err(
+                "there is nothing to run: end with -- COMMAND {documents}, or name a --product"
+                    .to_owned(),
+            );
+        }
         let product = match &options.product {
             Some(named) => product(named)?,
             None => Product::of_command(&options.command).map_err(|mistake| mistake.to_string())?,

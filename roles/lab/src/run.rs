@@ -28,6 +28,8 @@ pub(crate) const DOCUMENTS_FOLDER: &str = concat!("/home", "/user/Documents");
 const INSTALL_SECONDS: u64 = 600;
 /// How long a command that was told to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long daemons go on after the last phase.
+const LINGER: Duration = Duration::from_secs(3);
 /// How often somebody who wants an end is listened to.
 const SLICE: Duration = Duration::from_millis(100);
 /// How long the watcher may take to be there, and to take note.
@@ -269,6 +271,9 @@ impl Run<'_> {
                 return Ok(());
             }
         }
+        if self.has_daemons() {
+            self.rest(LINGER)?;
+        }
         for words in self.session.product.stop.clone() {
             self.run(&words, GRACE.saturating_mul(5), None)?;
         }
@@ -336,8 +341,29 @@ impl Run<'_> {
         if phase.command == Drives::OnAccess {
             return self.watch(words, time);
         }
+        let deadline = Instant::now() + time;
         let came = self.run(words, time, None)?;
+        let has_ended = matches!(came, Came::Ended(_));
+        if has_ended && !self.has_daemons() && !self.is_empty_by(deadline)? {
+            return Ok(EndState::TimedOut);
+        }
         Ok(state(came, words))
+    }
+
+    fn has_daemons(&self) -> bool {
+        let product = &self.session.product;
+        !product.services.is_empty() || !product.start.is_empty()
+    }
+
+    /// Whether all that commands left running has ended by then: it may send something yet.
+    fn is_empty_by(&mut self, deadline: Instant) -> Result<bool, Failure> {
+        while self.enclosure.is_busy()? {
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            self.rest(SLICE / 5)?;
+        }
+        Ok(true)
     }
 
     /// Installs the product, puts its files in place, and starts its services: once.

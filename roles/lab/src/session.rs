@@ -45,6 +45,8 @@ const SCRATCH_BYTES_MAX: u64 = 4 << 30;
 const GATEWAY: &str = "candor-lab-gateway";
 /// The longest version that is looked at.
 const VERSION_BYTES_MAX: u64 = 4096;
+/// The longest bundle that the analyst reads.
+const BUNDLE_BYTES_MAX: u64 = 2 << 30;
 /// How often progress is shown.
 const PROGRESS: Duration = Duration::from_millis(100);
 
@@ -91,6 +93,9 @@ pub(crate) struct Session {
 /// Records all runs, and prints the answers.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     kernel::interrupt::watch()?;
+    // Where candor is killed, nobody is left who would remove what is written here.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
+        .map_err(io::Error::from)?;
     check_root()?;
     let Request {
         product,
@@ -152,6 +157,13 @@ impl Session {
             })?;
             for (member, file) in &recorded.members {
                 bundle.add_file(&name.member(member), file)?;
+            }
+            if bundle.length()? > BUNDLE_BYTES_MAX {
+                progress.clear();
+                return Err(Failure::Said(format!(
+                    "after run {name} the bundle is larger than 2 GiB, the most that can be \
+                     analysed: use fewer --pairs, or a plan with shorter phases"
+                )));
             }
             if let Some(why) = failed(&recorded.phases) {
                 progress.clear();

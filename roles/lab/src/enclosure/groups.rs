@@ -8,6 +8,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+
 /// Groups that this program makes have names that begin so, and the maker's number follows.
 const PREFIX: &str = "candor-lab-";
 const INNER: &str = "inside";
@@ -117,6 +119,11 @@ impl Groups {
         &self.unified
     }
 
+    /// Whether another process than this one lives inside.
+    pub(super) fn holds_others(&self, first: u32) -> io::Result<bool> {
+        holds_others(&self.unified, &first.to_string())
+    }
+
     /// Kills everything inside, and returns when it is gone.
     pub(super) fn kill(&self) -> io::Result<()> {
         fs::write(self.unified.join("cgroup.kill"), "1")?;
@@ -212,6 +219,24 @@ fn remove(group: &Path) {
         }
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Whether another process than this one is in a group or below it.
+fn holds_others(group: &Path, first: &str) -> io::Result<bool> {
+    match fs::read_to_string(group.join("cgroup.procs")) {
+        Ok(list) if list.lines().any(|process| process != first) => return Ok(true),
+        // A group of threads: their processes are told in the one above.
+        Err(error) if error.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) => {}
+        Err(error) => return Err(error),
+        Ok(_) => {}
+    }
+    for entry in fs::read_dir(group)?.flatten() {
+        let is_group = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_group && holds_others(&entry.path(), first)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn is_populated(group: &Path) -> io::Result<bool> {
