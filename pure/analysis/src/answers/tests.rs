@@ -111,11 +111,7 @@ fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-fn members_of(
-    name: RunName,
-    made: &Made,
-    documents: &[canary::Document],
-) -> Vec<(String, Vec<u8>)> {
+fn trace_of(made: &Made, documents: &[canary::Document]) -> Vec<u8> {
     use lab::trace::Event;
     let file = |inode| FileId {
         device: "0:1".to_owned(),
@@ -163,10 +159,18 @@ fn members_of(
             count: made.lost,
         });
     }
-    let trace: Vec<u8> = events
+    events
         .iter()
         .flat_map(|event| lines::to_line(event).unwrap())
-        .collect();
+        .collect()
+}
+
+fn members_of(
+    name: RunName,
+    made: &Made,
+    documents: &[canary::Document],
+) -> Vec<(String, Vec<u8>)> {
+    let trace = trace_of(made, documents);
     let phase = PhaseRecord {
         name: "scan".to_owned(),
         start: 0,
