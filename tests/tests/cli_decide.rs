@@ -1,4 +1,8 @@
 //! `candor decide` as an official runs it: outcomes as exit codes, the page, JSON, refusals.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helping functions too"
+)]
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -213,7 +217,7 @@ impl Desk {
         let mut command = Command::new("sh");
         command.args(["-c", hexadecimal]);
         let key = command
-            .arg(self.scene.at(&format!("{name}.pub")))
+            .arg(self.scene.at(format!("{name}.pub")))
             .output()
             .unwrap();
         let mut key = String::from_utf8(key.stdout).unwrap();
@@ -223,7 +227,7 @@ impl Desk {
 
     fn sign(&self, key: &str, records: &serde_json::Value) -> PathBuf {
         let records = self.scene.write("records.json", records.to_string());
-        let bundle = self.scene.at(&format!("{key}.bundle"));
+        let bundle = self.scene.at(format!("{key}.bundle"));
         let _ = std::fs::remove_file(&bundle);
         let mut command = candor();
         command.args(["evidence", "sign"]).arg(records);

@@ -148,10 +148,8 @@ fn what_does_not_count_is_refused_by_name() {
             .contains(&"unknown-signer".to_owned())
     );
     assert_eq!(desk.sign("maker.key", "maker.bundle").code, Some(0));
-    assert_eq!(
-        desk.refused("maker.bundle"),
-        ["missing-step", "not-entitled"]
-    );
+    // What the maker calls an observation is its word, and its word reassures about nothing.
+    assert_eq!(desk.refused("maker.bundle"), ["missing-step"]);
     assert_eq!(desk.sign("lab.key", "a.bundle").code, Some(0));
     let late = desk.verify("a.bundle", &["--as-of", "2028-01-01"]);
     assert_eq!(late.code, Some(2), "a day is named once: {late:?}");

@@ -239,12 +239,7 @@ impl Run<'_> {
         if let Some(install) = self.session.installation.command.clone() {
             // What it says is not the version.
             let silent = [
-                vec![
-                    "sh".to_owned(),
-                    "-c".to_owned(),
-                    SILENTLY.to_owned(),
-                    "sh".to_owned(),
-                ],
+                ["sh", "-c", SILENTLY, "sh"].map(str::to_owned).to_vec(),
                 install,
             ];
             self.run(&silent.concat(), Duration::from_secs(INSTALL_SECONDS), None)?;
