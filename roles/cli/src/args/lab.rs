@@ -43,12 +43,7 @@ pub(crate) struct LabRunArguments {
     #[arg(long, short, value_name = "BUNDLE")]
     pub(crate) output: PathBuf,
     /// A product file, or the name of one that comes with Candor
-    #[arg(
-        long,
-        value_name = "PRODUCT",
-        conflicts_with = "words",
-        required_unless_present = "words"
-    )]
+    #[arg(long, value_name = "PRODUCT", conflicts_with = "words")]
     pub(crate) product: Option<String>,
     /// A plan file [default: one scan, or for a product without one, two updates]
     #[arg(long, value_name = "PLAN")]
