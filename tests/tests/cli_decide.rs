@@ -297,7 +297,25 @@ fn the_makers_admission_and_counter_evidence_reach_the_decision() {
 #[test]
 fn a_table_judges_each_system_by_its_own_signers() {
     let desk = Desk::new();
-    let bundle = desk.sign("lab", &canary(true));
+    let one = canary(false)[0].clone();
+    let none = serde_json::json!([]);
+    let records: Vec<_> = [
+        ("canary_left", false.into()),
+        ("could_collect", none.clone()),
+        ("update_channel_authenticated", true.into()),
+        ("can_push_code", none.clone()),
+        ("can_push_rules", none.clone()),
+        ("can_command", none),
+    ]
+    .into_iter()
+    .map(|(predicate, value)| {
+        let mut record = one.clone();
+        record["predicate"] = predicate.into();
+        record["value"] = value;
+        record
+    })
+    .collect();
+    let bundle = desk.sign("lab", &records.into());
     let system = std::fs::read_to_string(policy("systems/council-office.toml")).unwrap();
     let system = format!("[[system]]\n{system}")
         .replace("[installation]", "[system.installation]")
@@ -310,7 +328,7 @@ fn a_table_judges_each_system_by_its_own_signers() {
         let mut command = candor();
         command.arg("decide").arg("--portfolio").arg(list);
         command.args(["--dossier", "fictional-albion-shield"]);
-        command.args(["--policy", "department-template", "--json"]);
+        command.args(["--policy", "uk-ncsc-2022", "--json"]);
         command.args(["--as-of", "2026-11-24", "--evidence"]);
         let ran = run(command.arg(&bundle));
         assert_eq!(ran.code, Some(0), "{ran:?}");
