@@ -346,4 +346,5 @@ fn a_table_judges_each_system_by_its_own_signers() {
     assert_eq!(both, [ours.clone(), theirs.clone()].concat());
     let (both, _) = table(format!("{other}\n{system}{signer}"));
     assert_eq!(both, [theirs.clone(), ours.clone()].concat());
+    assert_ne!(ours, theirs, "{ours:?}");
 }
